@@ -1,0 +1,116 @@
+/**
+ * The one error class of Holdfast.
+ *
+ * Every failure that a caller can meet carries a stable `code` (prefixed by its layer), says in its message what
+ * failed and where, and says in `hint` what to do about it. The brand survives duplicate copies of this module and
+ * process borders (`toWire` / `fromWire`). Broken invariants are `AssertionFailure`, a class of its own that no code
+ * of ours catches to carry on.
+ */
+
+const brand = Symbol.for("holdfast.error");
+
+/** A stable code: a layer's prefix, an underscore, and the condition, in capitals. */
+export type ErrorCode =
+  | `BASE_${string}`
+  | `DISK_${string}`
+  | `POLICY_${string}`
+  | `BREAKER_${string}`
+  | `WAL_${string}`
+  | `STORE_${string}`
+  | `ONNX_${string}`
+  | `BLUEPRINT_${string}`
+  | `TENSOR_${string}`
+  | `CELL_${string}`
+  | `FORGE_${string}`
+  | `ARTIFACT_${string}`
+  | `CLI_${string}`;
+
+/** Plain data that tells a program what the message tells a person. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | readonly (string | number)[]>>;
+
+export interface HoldfastErrorOptions {
+  readonly cause?: unknown;
+  /** What to do about it, as one sentence or one command to type. */
+  readonly hint?: string;
+  /** True where the same call may succeed later without any change by the caller. Default false. */
+  readonly retryable?: boolean;
+  readonly details?: ErrorDetails;
+}
+
+/** The form in which an error crosses a process border or is printed by `--json`. */
+export interface WireError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly retryable: boolean;
+  readonly details: ErrorDetails;
+  readonly cause?: string;
+}
+
+export class HoldfastError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly retryable: boolean;
+  readonly details: ErrorDetails;
+  /** The message without the `[CODE]` prefix. */
+  readonly rawMessage: string;
+
+  constructor(code: ErrorCode, message: string, options: HoldfastErrorOptions = {}) {
+    super(`[${code}] ${message}`, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "HoldfastError";
+    this.code = code;
+    this.rawMessage = message;
+    this.hint = options.hint;
+    this.retryable = options.retryable ?? false;
+    this.details = options.details ?? {};
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  static is(value: unknown): value is HoldfastError {
+    return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[brand] === true;
+  }
+
+  /** Any thrown value as a HoldfastError; one that already is comes back as it is. */
+  static from(value: unknown, code: ErrorCode = "BASE_UNEXPECTED"): HoldfastError {
+    if (HoldfastError.is(value)) return value;
+    const message = value instanceof Error ? value.message : String(value);
+    return new HoldfastError(code, message, { cause: value });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return HoldfastError.is(value);
+  }
+
+  toWire(): WireError {
+    return {
+      code: this.code,
+      message: this.rawMessage,
+      retryable: this.retryable,
+      details: this.details,
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+      ...(this.cause === undefined ? {} : { cause: this.cause instanceof Error ? this.cause.message : String(this.cause) }),
+    };
+  }
+
+  static fromWire(wire: WireError): HoldfastError {
+    return new HoldfastError(wire.code as ErrorCode, wire.message, {
+      retryable: wire.retryable,
+      details: wire.details,
+      ...(wire.hint === undefined ? {} : { hint: wire.hint }),
+      ...(wire.cause === undefined ? {} : { cause: new Error(wire.cause) }),
+    });
+  }
+}
+
+/** A broken invariant: a bug in Holdfast. Never caught to carry on. */
+export class AssertionFailure extends Error {
+  constructor(message: string) {
+    super(`invariant broken: ${message}`);
+    this.name = "AssertionFailure";
+  }
+}
+
+/** Throws AssertionFailure where `condition` is false. Always on. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new AssertionFailure(message);
+}
