@@ -6,7 +6,7 @@
  */
 export const eagerPrelude = `"use strict";
 const $f32 = new Float32Array(1), $u32 = new Uint32Array($f32.buffer), $i32 = new Int32Array($f32.buffer);
-const $f64 = new Float64Array(1), $i64 = new BigInt64Array($f64.buffer), $words = new Int32Array($f64.buffer);
+const $f64 = new Float64Array(1), $i64 = new BigInt64Array($f64.buffer);
 const $fround = Math.fround;
 function $nearest(x) {
   if (!(Math.abs(x) < 2251799813685248)) return x;

@@ -1,257 +1,349 @@
 /**
- * Prints a unit's program as plain JavaScript: the reference every compiled unit is held against, and what runs in
- * its stead where it could not be compiled.
+ * Prints a unit's program as plain JavaScript: a function of the buffers' typed arrays that runs every kernel.
  *
- * The text is one function expression `(b0, b1, …) => void` over typed arrays (float16 and bfloat16 as raw bits, bool
- * as bytes), to be evaluated after `eagerPrelude`. It holds numbers and fixed identifiers only, never a name out of a
- * model. Each float32 operation is rounded by Math.fround, but sums are accumulated in double and rounded once: the
- * oracle is to be the more exact of the two. Contractions are plain loops with double accumulators.
+ * It is the oracle of the code generator and the fallback of a unit that could not be compiled, so it is kept simple:
+ * one loop for each loop, one operation for each operation. A node of an expression that is used twice in a statement
+ * is computed once. Only numbers reach the text, never a name from a model, so it is safe to run, and it is complete
+ * but for `eagerPrelude`. Sums of a `reduce` are kept in double precision and rounded once.
  */
 import { assert } from "../../base/index.ts";
-import { type ElementType, newArray, type ScalarType } from "../ir/element-type.ts";
-import type { Expr, UnaryExpr } from "../ir/expression.ts";
-import type { BufferDeclaration, Stmt, UnitProgram } from "../ir/kernel.ts";
-import { printContraction } from "./print-contraction.ts";
+import { arrayNameOf } from "../ir/element-type.ts";
+import type { Expr, LoadExpr } from "../ir/expression.ts";
+import type {
+	BufferDeclaration,
+	Kernel,
+	Stmt,
+	UnitProgram,
+} from "../ir/kernel.ts";
+import { contractionText } from "./print-contraction.ts";
+import {
+	binaryText,
+	bitcastText,
+	castText,
+	compareText,
+	constantText,
+	loadText,
+	storedText,
+	unaryText,
+	wordsText,
+	zeroText,
+} from "./print-expression.ts";
 
-/** The function expression for a program. */
+/**
+ * The text of a function `(b0, b1, …) => void` of every buffer that is not scratch, to be evaluated where
+ * `eagerPrelude` is in scope.
+ */
 export function eagerSource(program: UnitProgram): string {
-  const printer = new Printer(program.buffers);
-  const parameters = program.buffers.filter((buffer) => buffer.role !== "scratch").map((buffer) => `b${buffer.id}`);
-  const scratch = program.buffers.filter((buffer) => buffer.role === "scratch").map((buffer) => allocation(buffer));
-  const body = program.kernels.map((kernel) =>
-    kernel.kind === "loops"
-      ? printer.block(kernel.body)
-      : printContraction(kernel, (statements) => printer.block(statements)),
-  );
-  return `(${parameters.join()}) => {\n${[...scratch, ...body].join("\n")}\n}`;
+	const parameters = program.buffers
+		.filter(({ role }) => role !== "scratch")
+		.map(({ id }) => `b${id}`);
+	const scratch = program.buffers
+		.filter(({ role }) => role === "scratch")
+		.map(
+			({ id, type, count }) =>
+				`const b${id} = new ${arrayNameOf(type)}(${count});\n`,
+		);
+	const kernels = program.kernels.map((kernel) =>
+		new KernelPrinter(program.buffers, kernel).print(),
+	);
+	const types = program.buffers.map(({ type }) => type).join(" ");
+	return `(${parameters.join(", ")}) => { // ${types}\n${scratch.join("")}${kernels.join("")}}`;
 }
 
-function allocation(buffer: BufferDeclaration): string {
-  return `const b${buffer.id} = new ${newArray(buffer.type, 0).constructor.name}(${buffer.count});`;
+type ForEach = (expression: Expr) => void;
+
+/** A load that is only cast to something narrower is read as words: see wordsText. */
+function wordLoad(expression: Expr): LoadExpr | undefined {
+	if (expression.op !== "cast" || expression.a.op !== "load") return undefined;
+	const from = expression.a.type;
+	return (from === "i64" || from === "u64") &&
+		wordsText(from, expression.type, 0, "0")
+		? expression.a
+		: undefined;
 }
 
-function assignedIn(statements: readonly Stmt[]): Set<number> {
-  const found = new Set<number>();
-  for (const one of statements) {
-    if (one.do === "assign") found.add(one.target.id);
-    const inner = one.do === "if" ? [...one.then, ...one.otherwise] : "body" in one ? one.body : [];
-    for (const id of assignedIn(inner)) found.add(id);
-  }
-  return found;
+function forEachOperand(expression: Expr, visit: ForEach): void {
+	switch (expression.op) {
+		case "const":
+		case "var":
+			return;
+		case "load":
+			return visit(expression.offset);
+		case "cast":
+			return visit(wordLoad(expression)?.offset ?? expression.a);
+		case "unary":
+		case "bitcast":
+			return visit(expression.a);
+		case "binary":
+		case "compare":
+			visit(expression.a);
+			return visit(expression.b);
+		case "select":
+			visit(expression.condition);
+			visit(expression.a);
+			return visit(expression.b);
+	}
 }
 
-const integers = new Set<ScalarType>(["i32", "u32", "i64", "u64"]);
+export class KernelPrinter {
+	readonly #declarations: readonly BufferDeclaration[];
+	readonly #kernel: Kernel;
+	readonly #lines: string[] = [];
+	readonly #used = new Set<string>();
+	readonly #variables = new Map<number, string>();
+	/** Accumulators that an outer sum goes on with: they stay in double precision. */
+	readonly #wide = new Set<number>();
+	#names: Map<Expr, string> = new Map();
+	#temporaries = 0;
 
-class Printer {
-  readonly #buffers: readonly BufferDeclaration[];
+	constructor(declarations: readonly BufferDeclaration[], kernel: Kernel) {
+		this.#declarations = declarations;
+		this.#kernel = kernel;
+	}
 
-  constructor(buffers: readonly BufferDeclaration[]) {
-    this.#buffers = buffers;
-  }
+	/** The kernel as a function of its own, called at once, so that engines optimise each by itself. */
+	print(): string {
+		if (this.#kernel.kind === "loops") this.statements(this.#kernel.body);
+		else contractionText(this.#kernel, this);
+		const arrays = [...this.#used].filter((name) => name.startsWith("b"));
+		const words = [...this.#used]
+			.filter((name) => name.startsWith("w"))
+			.map((name) => {
+				const array = `b${name.slice(1)}`;
+				return `const ${name} = new Int32Array(${array}.buffer, ${array}.byteOffset, ${array}.length * 2);\n`;
+			});
+		const variables = [...this.#variables].map(
+			([id, zero]) => `v${id} = ${zero}`,
+		);
+		const declared =
+			variables.length > 0 ? `let ${variables.join(", ")};\n` : "";
+		const names = arrays.join(", ");
+		return `((${names}) => {\n${words.join("")}${declared}${this.#lines.join("\n")}\n})(${names});\n`;
+	}
 
-  /** A block of its own, with the variables that are assigned anywhere in it declared first. */
-  block(statements: readonly Stmt[]): string {
-    const assigned = [...assignedIn(statements)].map((id) => `v${id}`);
-    return `{${assigned.length > 0 ? `let ${assigned.join()};` : ""}${this.statements(statements)}}`;
-  }
+	line(text: string): void {
+		this.#lines.push(text);
+	}
 
-  statements(statements: readonly Stmt[]): string {
-    return statements.map((one) => this.#statement(one)).join("");
-  }
+	/** The name of a buffer's array. */
+	array(buffer: number): string {
+		assert(this.#declarations[buffer], `there is no buffer ${buffer}`);
+		const name = `b${buffer}`;
+		this.#used.add(name);
+		return name;
+	}
 
-  #statement(statement: Stmt): string {
-    switch (statement.do) {
-      case "for": {
-        const name = `v${statement.index.id}`;
-        const head = `for (let ${name} = 0, e${name} = ${this.expression(statement.extent)}; ${name} < e${name}; ${name}++)`;
-        return `${head} {${this.statements(statement.body)}}\n`;
-      }
-      case "reduce":
-        return this.#reduce(statement);
-      case "let":
-        return `const v${statement.target.id} = ${this.expression(statement.value)};`;
-      case "assign":
-        return `v${statement.target.id} = ${this.expression(statement.value)};`;
-      case "store":
-        return this.#store(statement.buffer, this.expression(statement.offset), this.expression(statement.value));
-      case "if": {
-        const otherwise = statement.otherwise.length > 0 ? ` else {${this.statements(statement.otherwise)}}` : "";
-        return `if (${this.expression(statement.condition)}) {${this.statements(statement.then)}}${otherwise}\n`;
-      }
-      case "while":
-        return `while (${this.expression(statement.condition)}) {${this.statements(statement.body)}}\n`;
-    }
-  }
+	#wordsArray(buffer: number): void {
+		this.array(buffer);
+		this.#used.add(`w${buffer}`);
+	}
 
-  #reduce(statement: Extract<Stmt, { do: "reduce" }>): string {
-    const index = `v${statement.index.id}`;
-    const declared = statement.accumulators.map(({ target, init }) => `let v${target.id} = ${this.expression(init)};`).join("");
-    const steps = statement.accumulators.map(({ target, fn, value }) => {
-      const name = `v${target.id}`;
-      const next = this.expression(value);
-      if (fn === "add" && (target.type === "f32" || target.type === "f64")) return `${name} += ${next};`;
-      return `${name} = ${this.#binary(fn, target.type, name, next)};`;
-    });
-    const head = `for (let ${index} = 0, e${index} = ${this.expression(statement.extent)}; ${index} < e${index}; ${index}++)`;
-    const rounded = statement.accumulators
-      .filter(({ target, fn }) => target.type === "f32" && fn === "add")
-      .map(({ target }) => `v${target.id} = Math.fround(v${target.id});`);
-    return `${declared}${head} {${this.statements(statement.body)}${steps.join("")}}\n${rounded.join("")}`;
-  }
+	statements(statements: readonly Stmt[]): void {
+		for (const statement of statements) this.#statement(statement);
+	}
 
-  #store(buffer: number, offset: string, value: string): string {
-    const { type } = this.#buffers[buffer]!;
-    const target = `b${buffer}[${offset}]`;
-    if (type === "float16") return `${target} = toHalf(${value});`;
-    if (type === "bfloat16") return `${target} = toBrain(${value});`;
-    return `${target} = ${value};`;
-  }
+	#statement(statement: Stmt): void {
+		switch (statement.do) {
+			case "for": {
+				this.#open([statement.extent]);
+				const index = `v${statement.index.id}`;
+				this.line(
+					`for (let ${index} = 0, e${statement.index.id} = ${this.#text(statement.extent)}; ${index} < e${statement.index.id}; ${index}++) {`,
+				);
+				this.statements(statement.body);
+				return this.line("}");
+			}
+			case "reduce":
+				return this.#reduce(statement);
+			case "let":
+			case "assign":
+				this.#open([statement.value]);
+				this.#variables.set(
+					statement.target.id,
+					zeroText(statement.target.type),
+				);
+				return this.line(
+					`v${statement.target.id} = ${this.#text(statement.value)};`,
+				);
+			case "store":
+				return this.#store(statement);
+			case "if":
+				this.#open([statement.condition]);
+				this.line(`if (${this.#text(statement.condition)}) {`);
+				this.statements(statement.then);
+				if (statement.otherwise.length > 0) {
+					this.line("} else {");
+					this.statements(statement.otherwise);
+				}
+				return this.line("}");
+			case "while":
+				this.line("for (;;) {");
+				this.#open([statement.condition]);
+				this.line(`if (!${this.#text(statement.condition)}) break;`);
+				this.statements(statement.body);
+				return this.line("}");
+		}
+	}
 
-  expression(node: Expr): string {
-    switch (node.op) {
-      case "const":
-        return literal(node.type, node.value);
-      case "var":
-        return `v${node.id}`;
-      case "load":
-        return this.#load(node.buffer, this.expression(node.offset));
-      case "unary":
-        return this.#unary(node);
-      case "binary":
-        return this.#binary(node.fn, node.type, this.expression(node.a), this.expression(node.b));
-      case "compare":
-        return `(${this.expression(node.a)} ${comparisons[node.fn]} ${this.expression(node.b)} ? 1 : 0)`;
-      case "select":
-        return `(${this.expression(node.condition)} ? ${this.expression(node.a)} : ${this.expression(node.b)})`;
-      case "cast":
-        return castTo(node.type, node.a.type, this.expression(node.a));
-      case "bitcast":
-        return `${bitcasts[`${node.a.type}:${node.type}`]}(${this.expression(node.a)})`;
-    }
-  }
+	#store({ buffer, offset, value }: Extract<Stmt, { do: "store" }>): void {
+		const { type } = this.#declarations[buffer]!;
+		const array = this.array(buffer);
+		if (type === "int64" && value.op === "cast" && value.a.type === "i32") {
+			// Two words, so that no bigint is made.
+			this.#open([offset, value.a]);
+			this.#wordsArray(buffer);
+			const place = `t${this.#temporaries++}`;
+			const low = `t${this.#temporaries++}`;
+			this.line(
+				`const ${place} = 2 * ${this.#text(offset)}, ${low} = ${this.#text(value.a)};`,
+			);
+			return this.line(
+				`w${buffer}[${place}] = ${low}; w${buffer}[${place} + 1] = ${low} >> 31;`,
+			);
+		}
+		this.#open([offset, value]);
+		this.line(
+			`${array}[${this.#text(offset)}] = ${storedText(type, this.#text(value))};`,
+		);
+	}
 
-  #load(buffer: number, offset: string): string {
-    const type: ElementType = this.#buffers[buffer]!.type;
-    const element = `b${buffer}[${offset}]`;
-    if (type === "float16") return `fromHalf(${element})`;
-    if (type === "bfloat16") return `fromBrain(${element})`;
-    return element;
-  }
+	#reduce({
+		index,
+		extent,
+		body,
+		accumulators,
+	}: Extract<Stmt, { do: "reduce" }>): void {
+		this.#open([extent, ...accumulators.map(({ init }) => init)]);
+		for (const { target, init } of accumulators) {
+			this.#variables.set(target.id, zeroText(target.type));
+			this.line(`v${target.id} = ${this.#text(init)};`);
+		}
+		for (const { fn, target, value } of accumulators) {
+			if (fn === "add" && target.type === "f32" && value.op === "var")
+				this.#wide.add(value.id);
+		}
+		const name = `v${index.id}`;
+		this.line(
+			`for (let ${name} = 0, e${index.id} = ${this.#text(extent)}; ${name} < e${index.id}; ${name}++) {`,
+		);
+		this.statements(body);
+		this.#open(accumulators.map(({ value }) => value));
+		for (const { target, fn, value } of accumulators) {
+			const [a, b] = [`v${target.id}`, this.#text(value)];
+			const wide = fn === "add" && target.type === "f32";
+			this.line(
+				`${a} = ${wide ? `${a} + ${b}` : binaryText(fn, target.type, a, b)};`,
+			);
+		}
+		this.line("}");
+		for (const { target, fn } of accumulators) {
+			if (fn !== "add" || target.type !== "f32" || this.#wide.has(target.id))
+				continue;
+			this.line(`v${target.id} = $fround(v${target.id});`);
+		}
+	}
 
-  #unary(node: UnaryExpr): string {
-    const a = this.expression(node.a);
-    const { fn, type } = node;
-    if (type === "bool") return `(${a} ? 0 : 1)`;
-    if (integers.has(type)) return integerUnary(fn, type, a);
-    if (fn === "roundFloat16") return `fromHalf(toHalf(${a}))`;
-    if (fn === "roundBfloat16") return `fromBrain(toBrain(${a}))`;
-    if (fn === "neg") return `(-${a})`;
-    const call = floatFunctions[fn] ?? `Math.${fn}`;
-    const value = `${call}(${a})`;
-    return type === "f32" && !exactFunctions.has(fn) ? `Math.fround(${value})` : value;
-  }
+	/** Starts a statement: nodes that its expressions use more than once get names. */
+	#open(roots: readonly Expr[]): void {
+		const uses = new Map<Expr, number>();
+		const order: Expr[] = [];
+		const count = (expression: Expr): void => {
+			const seen = uses.get(expression) ?? 0;
+			uses.set(expression, seen + 1);
+			if (seen > 0) return;
+			forEachOperand(expression, count);
+			order.push(expression);
+		};
+		for (const root of roots) count(root);
+		this.#names = new Map();
+		for (const expression of order) {
+			if (
+				uses.get(expression)! < 2 ||
+				expression.op === "const" ||
+				expression.op === "var"
+			)
+				continue;
+			const text = this.#text(expression);
+			const name = `t${this.#temporaries++}`;
+			this.line(`const ${name} = ${text};`);
+			this.#names.set(expression, name);
+		}
+	}
 
-  #binary(fn: string, type: ScalarType, a: string, b: string): string {
-    if (type === "bool") return `(${a} ${{ and: "&", or: "|", xor: "^", min: "&", max: "|", mul: "&", add: "|" }[fn]} ${b})`;
-    if (integers.has(type)) return integerBinary(fn, type, a, b);
-    let value: string;
-    if (fn === "min" || fn === "max") return `Math.${fn}(${a}, ${b})`;
-    if (fn === "pow") value = `power(${a}, ${b})`;
-    else if (fn === "rem") value = `(${a} % ${b})`;
-    else value = `(${a} ${{ add: "+", sub: "-", mul: "*", div: "/" }[fn]} ${b})`;
-    return type === "f32" ? `Math.fround(${value})` : value;
-  }
-}
+	#text(expression: Expr): string {
+		const name = this.#names.get(expression);
+		if (name !== undefined) return name;
+		switch (expression.op) {
+			case "const":
+				return constantText(expression);
+			case "var":
+				return `v${expression.id}`;
+			case "load":
+				this.array(expression.buffer);
+				return loadText(
+					this.#declarations[expression.buffer]!.type,
+					expression,
+					this.#text(expression.offset),
+				);
+			case "unary":
+				return unaryText(
+					expression.fn,
+					expression.type,
+					this.#operand(expression.a, expression.fn === "abs"),
+				);
+			case "binary": {
+				const twice = expression.fn === "min" || expression.fn === "max";
+				return binaryText(
+					expression.fn,
+					expression.type,
+					this.#operand(expression.a, twice),
+					this.#operand(expression.b, twice),
+				);
+			}
+			case "compare":
+				return compareText(
+					expression.fn,
+					this.#text(expression.a),
+					this.#text(expression.b),
+				);
+			case "select":
+				return `(${this.#text(expression.condition)} ? ${this.#text(expression.a)} : ${this.#text(expression.b)})`;
+			case "cast": {
+				const words = wordLoad(expression);
+				if (words) {
+					this.#wordsArray(words.buffer);
+					return wordsText(
+						words.type,
+						expression.type,
+						words.buffer,
+						this.#text(words.offset),
+					)!;
+				}
+				return castText(
+					expression.a.type,
+					expression.type,
+					this.#text(expression.a),
+				);
+			}
+			case "bitcast":
+				return bitcastText(
+					expression.a.type,
+					expression.type,
+					this.#text(expression.a),
+				);
+		}
+	}
 
-const comparisons = { eq: "===", ne: "!==", lt: "<", le: "<=", gt: ">", ge: ">=" } as const;
-const bitcasts: Readonly<Record<string, string>> = {
-  "f32:i32": "bitsOf32",
-  "i32:f32": "floatOf32",
-  "f64:i64": "bitsOf64",
-  "i64:f64": "floatOf64",
-};
-const floatFunctions: Readonly<Record<string, string>> = { nearest: "nearest", erf: "erf", sigmoid: "sigmoid" };
-/** Functions whose result on a float32 is a float32 already. */
-const exactFunctions = new Set(["abs", "floor", "ceil", "trunc", "nearest"]);
-
-function literal(type: ScalarType, value: number | bigint): string {
-  if (type === "i64" || type === "u64") return `${value < 0 ? `(${value}n)` : `${value}n`}`;
-  const number = Number(value);
-  if (Number.isNaN(number)) return "NaN";
-  if (number === Number.POSITIVE_INFINITY) return "Infinity";
-  if (number === Number.NEGATIVE_INFINITY) return "(-Infinity)";
-  if (Object.is(number, -0)) return "(-0)";
-  return number < 0 ? `(${number})` : String(number);
-}
-
-function wrap(type: ScalarType, value: string): string {
-  if (type === "i32") return `(${value} | 0)`;
-  if (type === "u32") return `(${value} >>> 0)`;
-  return type === "i64" ? `BigInt.asIntN(64, ${value})` : `BigInt.asUintN(64, ${value})`;
-}
-
-function integerUnary(fn: UnaryExpr["fn"], type: ScalarType, a: string): string {
-  switch (fn) {
-    case "neg":
-      return wrap(type, `-${a}`);
-    case "abs":
-      return wrap(type, `magnitude(${a})`);
-    case "bitnot":
-      return wrap(type, `~${a}`);
-    case "wrapInt8":
-      return `((${a} << 24) >> 24)`;
-    case "wrapUint8":
-      return `(${a} & 255)`;
-    case "wrapInt16":
-      return `((${a} << 16) >> 16)`;
-    case "wrapUint16":
-      return `(${a} & 65535)`;
-    default:
-      assert(false, `${fn} of ${type}`);
-  }
-}
-
-function integerBinary(fn: string, type: ScalarType, a: string, b: string): string {
-  const wide = type === "i64" || type === "u64";
-  switch (fn) {
-    case "add":
-    case "sub":
-      return wrap(type, `(${a} ${fn === "add" ? "+" : "-"} ${b})`);
-    case "mul":
-      return wide ? wrap(type, `(${a} * ${b})`) : wrap(type, `Math.imul(${a}, ${b})`);
-    case "div":
-      return wide ? wrap(type, `quotientWide(${a}, ${b})`) : wrap(type, `(${a} / ${b})`);
-    case "rem":
-      return wide ? `remainderWide(${a}, ${b})` : wrap(type, `(${a} % ${b})`);
-    case "pow":
-      return wide ? wrap(type, `powerWide(${a}, ${b})`) : wrap(type, `powerInteger(${a}, ${b})`);
-    case "min":
-    case "max":
-      return `lesser${fn === "max" ? "Not" : ""}(${a}, ${b})`;
-    case "and":
-    case "or":
-    case "xor":
-      return wrap(type, `(${a} ${{ and: "&", or: "|", xor: "^" }[fn]} ${b})`);
-    case "shl":
-      return wide ? wrap(type, `shiftLeftWide(${a}, ${b})`) : wrap(type, `shiftLeft(${a}, ${b})`);
-    case "shr":
-      return wide ? `shiftRightWide(${a}, ${b})` : wrap(type, `shiftRight${type === "u32" ? "Unsigned" : ""}(${a}, ${b})`);
-    default:
-      assert(false, `${fn} of ${type}`);
-  }
-}
-
-function castTo(to: ScalarType, from: ScalarType, a: string): string {
-  if (to === "bool") return `(${a} ${from === "i64" || from === "u64" ? "!== 0n" : "!== 0"} ? 1 : 0)`;
-  const wideFrom = from === "i64" || from === "u64";
-  const fromFloat = from === "f32" || from === "f64";
-  if (to === "f64") return wideFrom ? `Number(${a})` : a;
-  if (to === "f32") return `Math.fround(${wideFrom ? `Number(${a})` : a})`;
-  if (to === "i64" || to === "u64") {
-    if (wideFrom) return wrap(to, a);
-    return fromFloat ? `saturate${to === "i64" ? "Signed" : "Unsigned"}Wide(${a})` : wrap(to, `BigInt(${a})`);
-  }
-  if (wideFrom) return to === "i32" ? `Number(BigInt.asIntN(32, ${a}))` : `Number(BigInt.asUintN(32, ${a}))`;
-  if (fromFloat) return `saturate${to === "i32" ? "Signed" : "Unsigned"}(${a})`;
-  return wrap(to, a);
+	/** An operand whose text is used twice where it is a bigint: it is given a name first. */
+	#operand(expression: Expr, twice: boolean): string {
+		const text = this.#text(expression);
+		const big = expression.type === "i64" || expression.type === "u64";
+		if (!twice || !big || expression.op === "const" || expression.op === "var")
+			return text;
+		if (this.#names.has(expression)) return text;
+		const name = `t${this.#temporaries++}`;
+		this.line(`const ${name} = ${text};`);
+		this.#names.set(expression, name);
+		return name;
+	}
 }
