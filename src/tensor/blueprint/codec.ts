@@ -10,7 +10,6 @@ import {
   type Attribute,
   type Blueprint,
   BlueprintSchema,
-  ElementType as ElementTypeCode,
   type Tensor,
   TensorSchema,
 } from "../gen/holdfast/v2/blueprint_pb.ts";
@@ -18,12 +17,11 @@ import type { AttributeValue, ConstantData, Graph, GraphNode, GraphValue } from 
 import { verifyGraph } from "../graph/verify.ts";
 import { type ElementType, elementTypes } from "../ir/element-type.ts";
 
-const codeOf = new Map<ElementType, ElementTypeCode>(elementTypes.map((type, place) => [type, (place + 1) as ElementTypeCode]));
+const typeNames: ReadonlySet<string> = new Set(elementTypes);
 
-function typeOf(code: ElementTypeCode): ElementType {
-  const type = elementTypes[code - 1];
-  if (!type) throw new HoldfastError("BLUEPRINT_BAD_TYPE", `element type ${code} does not exist`);
-  return type;
+function typeOf(name: string): ElementType {
+  if (typeNames.has(name)) return name as ElementType;
+  throw new HoldfastError("BLUEPRINT_BAD_TYPE", `element type ${JSON.stringify(name)} does not exist`);
 }
 
 export function encodeBlueprint(graph: Graph): Uint8Array {
@@ -52,7 +50,7 @@ export function blueprintOf(graph: Graph): Blueprint {
     name: graph.name,
     values: graph.values.map((value) => ({
       name: value.name,
-      type: codeOf.get(value.type)!,
+      type: value.type,
       shape: [...value.shape],
       ...(value.constant ? { constant: tensorOf(value.constant) } : {}),
     })),
@@ -99,7 +97,7 @@ export function graphOf(message: Blueprint): Graph {
 
 export function tensorOf(constant: ConstantData): Tensor {
   return create(TensorSchema, {
-    type: codeOf.get(constant.type)!,
+    type: constant.type,
     shape: [...constant.shape],
     splat: constant.splat,
     data: constant.bytes,

@@ -4,8 +4,8 @@
 // @generated from file holdfast/v2/blueprint.proto (package holdfast.v2, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,16 +14,18 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file holdfast/v2/blueprint.proto.
  */
 export const file_holdfast_v2_blueprint: GenFile = /*@__PURE__*/
-  fileDesc("Chtob2xkZmFzdC92Mi9ibHVlcHJpbnQucHJvdG8SC2hvbGRmYXN0LnYyIlwKBlRlbnNvchImCgR0eXBlGAEgASgOMhguaG9sZGZhc3QudjIuRWxlbWVudFR5cGUSDQoFc2hhcGUYAiADKA0SDQoFc3BsYXQYAyABKAgSDAoEZGF0YRgEIAEoDCJzCgVWYWx1ZRIMCgRuYW1lGAEgASgJEiYKBHR5cGUYAiABKA4yGC5ob2xkZmFzdC52Mi5FbGVtZW50VHlwZRINCgVzaGFwZRgDIAMoDRIlCghjb25zdGFudBgEIAEoCzITLmhvbGRmYXN0LnYyLlRlbnNvciL3AQoJQXR0cmlidXRlEgwKBG5hbWUYASABKAkSDQoDaW50GAIgASgSSAASDwoFZmxvYXQYAyABKAFIABIQCgZzdHJpbmcYBCABKAlIABIkCgRpbnRzGAUgASgLMhQuaG9sZGZhc3QudjIuSW50TGlzdEgAEigKBmZsb2F0cxgGIAEoCzIWLmhvbGRmYXN0LnYyLkZsb2F0TGlzdEgAEioKB3N0cmluZ3MYByABKAsyFy5ob2xkZmFzdC52Mi5TdHJpbmdMaXN0SAASJQoGdGVuc29yGAggASgLMhMuaG9sZGZhc3QudjIuVGVuc29ySABCBwoFdmFsdWUiGQoHSW50TGlzdBIOCgZ2YWx1ZXMYASADKBIiGwoJRmxvYXRMaXN0Eg4KBnZhbHVlcxgBIAMoASIcCgpTdHJpbmdMaXN0Eg4KBnZhbHVlcxgBIAMoCSKUAQoETm9kZRIMCgRuYW1lGAEgASgJEg4KBmRvbWFpbhgCIAEoCRIQCghvcGVyYXRvchgDIAEoCRIPCgd2ZXJzaW9uGAQgASgNEg4KBmlucHV0cxgFIAMoERIPCgdvdXRwdXRzGAYgAygREioKCmF0dHJpYnV0ZXMYByADKAsyFi5ob2xkZmFzdC52Mi5BdHRyaWJ1dGUigAEKCUJsdWVwcmludBIMCgRuYW1lGAEgASgJEiIKBnZhbHVlcxgCIAMoCzISLmhvbGRmYXN0LnYyLlZhbHVlEiAKBW5vZGVzGAMgAygLMhEuaG9sZGZhc3QudjIuTm9kZRIOCgZpbnB1dHMYBCADKA0SDwoHb3V0cHV0cxgFIAMoDSJmCghVbml0U3BlYxIlCgVncmFwaBgBIAEoCzIWLmhvbGRmYXN0LnYyLkJsdWVwcmludBIPCgd3ZWlnaHRzGAIgAygNEhAKCGNvbXBpbGVyGAMgASgJEhAKCHN0cmF0ZWd5GAQgASgJImoKCEZ1bmN0aW9uEg4KBnN5bWJvbBgBIAEoCRIOCgZwYXJhbXMYAiABKAwSDwoHcmVzdWx0cxgDIAEoDBIOCgZsb2NhbHMYBCABKAwSDgoGcGllY2VzGAUgAygMEg0KBWNhbGxzGAYgAygJIk4KC0NvZGVWYXJpYW50EigKCWZ1bmN0aW9ucxgBIAMoCzIVLmhvbGRmYXN0LnYyLkZ1bmN0aW9uEhUKDXNjcmF0Y2hfYnl0ZXMYAiABKA0iVgoKVmFsaWRhdGlvbhIaChJtYXhfYWJzb2x1dGVfZXJyb3IYASABKAESGgoSbWF4X3JlbGF0aXZlX2Vycm9yGAIgASgBEhAKCGVsZW1lbnRzGAMgASgEIsoBCgpVbml0T2JqZWN0EigKBnN0cmljdBgBIAEoCzIYLmhvbGRmYXN0LnYyLkNvZGVWYXJpYW50EikKB3JlbGF4ZWQYAiABKAsyGC5ob2xkZmFzdC52Mi5Db2RlVmFyaWFudBIyChFzdHJpY3RfdmFsaWRhdGlvbhgDIAEoCzIXLmhvbGRmYXN0LnYyLlZhbGlkYXRpb24SMwoScmVsYXhlZF92YWxpZGF0aW9uGAQgASgLMhcuaG9sZGZhc3QudjIuVmFsaWRhdGlvbiK2AQoOQ29tcGlsZU9wdGlvbnMSDAoEbmFtZRgBIAEoCRInCgZzaGFwZXMYAiADKAsyFy5ob2xkZmFzdC52Mi5OYW1lZFNoYXBlEioKCGJpbmRpbmdzGAMgAygLMhguaG9sZGZhc3QudjIuTmFtZWRUZW5zb3ISEAoIc3RyYXRlZ3kYBCABKAkSLwoMdW5pdF90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIikKCk5hbWVkU2hhcGUSDAoEbmFtZRgBIAEoCRINCgVzaGFwZRgCIAMoDSJACgtOYW1lZFRlbnNvchIMCgRuYW1lGAEgASgJEiMKBnRlbnNvchgCIAEoCzITLmhvbGRmYXN0LnYyLlRlbnNvcirtAgoLRWxlbWVudFR5cGUSHAoYRUxFTUVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASGAoURUxFTUVOVF9UWVBFX0ZMT0FUMzIQARIYChRFTEVNRU5UX1RZUEVfRkxPQVQ2NBACEhgKFEVMRU1FTlRfVFlQRV9GTE9BVDE2EAMSGQoVRUxFTUVOVF9UWVBFX0JGTE9BVDE2EAQSFQoRRUxFTUVOVF9UWVBFX0lOVDgQBRIWChJFTEVNRU5UX1RZUEVfVUlOVDgQBhIWChJFTEVNRU5UX1RZUEVfSU5UMTYQBxIXChNFTEVNRU5UX1RZUEVfVUlOVDE2EAgSFgoSRUxFTUVOVF9UWVBFX0lOVDMyEAkSFwoTRUxFTUVOVF9UWVBFX1VJTlQzMhAKEhYKEkVMRU1FTlRfVFlQRV9JTlQ2NBALEhcKE0VMRU1FTlRfVFlQRV9VSU5UNjQQDBIVChFFTEVNRU5UX1RZUEVfQk9PTBANYgZwcm90bzM", [file_google_protobuf_duration]);
+  fileDesc("Chtob2xkZmFzdC92Mi9ibHVlcHJpbnQucHJvdG8SC2hvbGRmYXN0LnYyIkIKBlRlbnNvchIMCgR0eXBlGAEgASgJEg0KBXNoYXBlGAIgAygNEg0KBXNwbGF0GAMgASgIEgwKBGRhdGEYBCABKAwiWQoFVmFsdWUSDAoEbmFtZRgBIAEoCRIMCgR0eXBlGAIgASgJEg0KBXNoYXBlGAMgAygNEiUKCGNvbnN0YW50GAQgASgLMhMuaG9sZGZhc3QudjIuVGVuc29yIvcBCglBdHRyaWJ1dGUSDAoEbmFtZRgBIAEoCRINCgNpbnQYAiABKBJIABIPCgVmbG9hdBgDIAEoAUgAEhAKBnN0cmluZxgEIAEoCUgAEiQKBGludHMYBSABKAsyFC5ob2xkZmFzdC52Mi5JbnRMaXN0SAASKAoGZmxvYXRzGAYgASgLMhYuaG9sZGZhc3QudjIuRmxvYXRMaXN0SAASKgoHc3RyaW5ncxgHIAEoCzIXLmhvbGRmYXN0LnYyLlN0cmluZ0xpc3RIABIlCgZ0ZW5zb3IYCCABKAsyEy5ob2xkZmFzdC52Mi5UZW5zb3JIAEIHCgV2YWx1ZSIZCgdJbnRMaXN0Eg4KBnZhbHVlcxgBIAMoEiIbCglGbG9hdExpc3QSDgoGdmFsdWVzGAEgAygBIhwKClN0cmluZ0xpc3QSDgoGdmFsdWVzGAEgAygJIpQBCgROb2RlEgwKBG5hbWUYASABKAkSDgoGZG9tYWluGAIgASgJEhAKCG9wZXJhdG9yGAMgASgJEg8KB3ZlcnNpb24YBCABKA0SDgoGaW5wdXRzGAUgAygREg8KB291dHB1dHMYBiADKBESKgoKYXR0cmlidXRlcxgHIAMoCzIWLmhvbGRmYXN0LnYyLkF0dHJpYnV0ZSKAAQoJQmx1ZXByaW50EgwKBG5hbWUYASABKAkSIgoGdmFsdWVzGAIgAygLMhIuaG9sZGZhc3QudjIuVmFsdWUSIAoFbm9kZXMYAyADKAsyES5ob2xkZmFzdC52Mi5Ob2RlEg4KBmlucHV0cxgEIAMoDRIPCgdvdXRwdXRzGAUgAygNImYKCFVuaXRTcGVjEiUKBWdyYXBoGAEgASgLMhYuaG9sZGZhc3QudjIuQmx1ZXByaW50Eg8KB3dlaWdodHMYAiADKA0SEAoIY29tcGlsZXIYAyABKAkSEAoIc3RyYXRlZ3kYBCABKAkiagoIRnVuY3Rpb24SDgoGc3ltYm9sGAEgASgJEg4KBnBhcmFtcxgCIAEoDBIPCgdyZXN1bHRzGAMgASgMEg4KBmxvY2FscxgEIAEoDBIOCgZwaWVjZXMYBSADKAwSDQoFY2FsbHMYBiADKAkiTgoLQ29kZVZhcmlhbnQSKAoJZnVuY3Rpb25zGAEgAygLMhUuaG9sZGZhc3QudjIuRnVuY3Rpb24SFQoNc2NyYXRjaF9ieXRlcxgCIAEoDSJWCgpWYWxpZGF0aW9uEhoKEm1heF9hYnNvbHV0ZV9lcnJvchgBIAEoARIaChJtYXhfcmVsYXRpdmVfZXJyb3IYAiABKAESEAoIZWxlbWVudHMYAyABKAQiygEKClVuaXRPYmplY3QSKAoGc3RyaWN0GAEgASgLMhguaG9sZGZhc3QudjIuQ29kZVZhcmlhbnQSKQoHcmVsYXhlZBgCIAEoCzIYLmhvbGRmYXN0LnYyLkNvZGVWYXJpYW50EjIKEXN0cmljdF92YWxpZGF0aW9uGAMgASgLMhcuaG9sZGZhc3QudjIuVmFsaWRhdGlvbhIzChJyZWxheGVkX3ZhbGlkYXRpb24YBCABKAsyFy5ob2xkZmFzdC52Mi5WYWxpZGF0aW9uIrYBCg5Db21waWxlT3B0aW9ucxIMCgRuYW1lGAEgASgJEicKBnNoYXBlcxgCIAMoCzIXLmhvbGRmYXN0LnYyLk5hbWVkU2hhcGUSKgoIYmluZGluZ3MYAyADKAsyGC5ob2xkZmFzdC52Mi5OYW1lZFRlbnNvchIQCghzdHJhdGVneRgEIAEoCRIvCgx1bml0X3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iKQoKTmFtZWRTaGFwZRIMCgRuYW1lGAEgASgJEg0KBXNoYXBlGAIgAygNIkAKC05hbWVkVGVuc29yEgwKBG5hbWUYASABKAkSIwoGdGVuc29yGAIgASgLMhMuaG9sZGZhc3QudjIuVGVuc29yYgZwcm90bzM", [file_google_protobuf_duration]);
 
 /**
  * @generated from message holdfast.v2.Tensor
  */
 export type Tensor = Message<"holdfast.v2.Tensor"> & {
   /**
-   * @generated from field: holdfast.v2.ElementType type = 1;
+   * Element type by numpy's name: "float32", "int64", "bool", …
+   *
+   * @generated from field: string type = 1;
    */
-  type: ElementType;
+  type: string;
 
   /**
    * @generated from field: repeated uint32 shape = 2;
@@ -62,9 +64,9 @@ export type Value = Message<"holdfast.v2.Value"> & {
   name: string;
 
   /**
-   * @generated from field: holdfast.v2.ElementType type = 2;
+   * @generated from field: string type = 2;
    */
-  type: ElementType;
+  type: string;
 
   /**
    * @generated from field: repeated uint32 shape = 3;
@@ -540,85 +542,4 @@ export type NamedTensor = Message<"holdfast.v2.NamedTensor"> & {
  */
 export const NamedTensorSchema: GenMessage<NamedTensor> = /*@__PURE__*/
   messageDesc(file_holdfast_v2_blueprint, 15);
-
-/**
- * @generated from enum holdfast.v2.ElementType
- */
-export enum ElementType {
-  /**
-   * @generated from enum value: ELEMENT_TYPE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_FLOAT32 = 1;
-   */
-  FLOAT32 = 1,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_FLOAT64 = 2;
-   */
-  FLOAT64 = 2,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_FLOAT16 = 3;
-   */
-  FLOAT16 = 3,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_BFLOAT16 = 4;
-   */
-  BFLOAT16 = 4,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_INT8 = 5;
-   */
-  INT8 = 5,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_UINT8 = 6;
-   */
-  UINT8 = 6,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_INT16 = 7;
-   */
-  INT16 = 7,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_UINT16 = 8;
-   */
-  UINT16 = 8,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_INT32 = 9;
-   */
-  INT32 = 9,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_UINT32 = 10;
-   */
-  UINT32 = 10,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_INT64 = 11;
-   */
-  INT64 = 11,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_UINT64 = 12;
-   */
-  UINT64 = 12,
-
-  /**
-   * @generated from enum value: ELEMENT_TYPE_BOOL = 13;
-   */
-  BOOL = 13,
-}
-
-/**
- * Describes the enum holdfast.v2.ElementType.
- */
-export const ElementTypeSchema: GenEnum<ElementType> = /*@__PURE__*/
-  enumDesc(file_holdfast_v2_blueprint, 0);
 
