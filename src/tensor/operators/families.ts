@@ -1,4 +1,19 @@
 /** The operator families, one file each; a family is a list of definitions. */
+import { castOperators } from "./cast.ts";
+import { comparisonOperators } from "./comparison.ts";
 import type { OperatorDefinition } from "./definition.ts";
+import { activationOperators } from "./elementwise-activation.ts";
+import { arithmeticOperators } from "./elementwise-arithmetic.ts";
+import { mathOperators } from "./elementwise-math.ts";
+import { logicOperators } from "./logic.ts";
+import { shapeOperators } from "./shape.ts";
 
-export const families: readonly (readonly OperatorDefinition[])[] = [];
+export const families: readonly (readonly OperatorDefinition[])[] = [
+  activationOperators,
+  arithmeticOperators,
+  castOperators,
+  comparisonOperators,
+  logicOperators,
+  mathOperators,
+  shapeOperators,
+];
