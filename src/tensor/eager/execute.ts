@@ -93,17 +93,13 @@ function executeOn(
   }
   const lowering = nodeLowering(node, values);
   if (lowering.form === "alias") return [reshapeConstant(contents(node.inputs[0]!), types[0]!.shape)];
-  if (lowering.form === "map" && lowering.elementwise) {
-    const splats = executeSplat(node, values, contents);
-    if (splats) return splats;
-  }
   const { program, inputs } = lowerNode(node, values, lowering);
   const arrays = executeProgram(
     program,
     inputs.map((id) => elementsOf(contents(id))),
   );
   let next = 0;
-  return types.map((type) => (type ? dataOf(type, arrays[next++]!, false) : nothing));
+  return types.map((type) => (type ? dataOf(type, arrays[next++]!) : nothing));
 }
 
 /** What stands for an output that is not wanted. */
@@ -114,41 +110,7 @@ const nothing: ConstantData = {
   bytes: new Uint8Array(0),
 };
 
-/** An elementwise node over nothing but splats makes splats: one element is computed, however large the tensors. */
-function executeSplat(
-  node: GraphNode,
-  values: readonly GraphValue[],
-  contents: (id: number) => ConstantData,
-): ConstantData[] | undefined {
-  const given = [...new Set(node.inputs)].filter((id) => id !== absent);
-  if (given.length === 0 || !given.every((id) => contents(id).splat)) return undefined;
-  if (node.outputs.some((id) => id !== absent && elementCount(values[id]!.shape) < 2)) return undefined;
-  const single = [...values];
-  for (const id of [...given, ...node.outputs]) {
-    if (id === absent) continue;
-    const { constant, ...value } = values[id]!;
-    const shape = value.shape.map(() => 1);
-    single[id] = {
-      ...value,
-      shape,
-      ...(constant ? { constant: { ...constant, shape } } : {}),
-    };
-  }
-  const { program, inputs } = lowerNode(node, single);
-  const arrays = executeProgram(
-    program,
-    inputs.map((id) => elementsOf({ ...contents(id), shape: [] })),
-  );
-  let next = 0;
-  return node.outputs.map((id) => (id === absent ? nothing : dataOf(values[id]!, arrays[next++]!, true)));
-}
-
-function dataOf({ type, shape }: GraphValue, array: ElementArray, splat: boolean): ConstantData {
-  const length = (splat ? 1 : elementCount(shape)) * byteSizeOf(type);
-  return {
-    type,
-    shape,
-    splat,
-    bytes: new Uint8Array(array.buffer, array.byteOffset, length),
-  };
+function dataOf({ type, shape }: GraphValue, array: ElementArray): ConstantData {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, elementCount(shape) * byteSizeOf(type));
+  return { type, shape, splat: false, bytes };
 }

@@ -1,5 +1,5 @@
 /** Comparisons of broadcast tensors, and tests for NaN and infinity. */
-import { and, type CompareFunction, compare, constant, or } from "../ir/expression.ts";
+import { type CompareFunction, compare, constant, or } from "../ir/expression.ts";
 import type { OperatorDefinition } from "./definition.ts";
 import { elementwise, like, type TypeGroup } from "./elementwise.ts";
 

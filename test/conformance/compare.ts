@@ -1,0 +1,31 @@
+/** Whether a result is the expected one: type, shape, then every element within ONNX's own tolerance. */
+import { elementsOf } from "../../src/tensor/graph/constant.ts";
+import type { ConstantData } from "../../src/tensor/graph/graph.ts";
+import { isFloat, sameShape } from "../../src/tensor/ir/element-type.ts";
+import { bfloat16ToNumber, float16ToNumber } from "../../src/tensor/ir/half-float.ts";
+
+const relativeTolerance = 1e-3;
+const absoluteTolerance = 1e-7;
+
+/** What is wrong with `found`, or undefined where it is right. */
+export function difference(found: ConstantData, expected: ConstantData): string | undefined {
+  if (found.type !== expected.type) return `type ${found.type}, not ${expected.type}`;
+  if (!sameShape(found.shape, expected.shape)) return `shape [${found.shape}], not [${expected.shape}]`;
+  const [a, b] = [elementsOf(found), elementsOf(expected)];
+  for (let place = 0; place < b.length; place++) {
+    const [x, y] = [valueOf(found, a[place]!), valueOf(expected, b[place]!)];
+    if (!isClose(x, y, isFloat(expected.type))) return `element ${place} is ${x}, not ${y}`;
+  }
+  return undefined;
+}
+
+function valueOf({ type }: ConstantData, element: number | bigint): number | bigint {
+  if (type === "float16") return float16ToNumber(Number(element));
+  return type === "bfloat16" ? bfloat16ToNumber(Number(element)) : element;
+}
+
+function isClose(x: number | bigint, y: number | bigint, float: boolean): boolean {
+  if (x === y || (Number.isNaN(x) && Number.isNaN(y))) return true;
+  if (!float || !Number.isFinite(y)) return false;
+  return Math.abs(Number(x) - Number(y)) <= absoluteTolerance + relativeTolerance * Math.abs(Number(y));
+}
