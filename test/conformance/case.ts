@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
-import { ModelProtoSchema, type TensorProto, TensorProtoSchema } from "../../src/tensor/gen/onnx/onnx_pb.ts";
+import { ModelProtoSchema, type TensorProto, TensorProtoSchema, type ValueInfoProto } from "../../src/tensor/gen/onnx/onnx_pb.ts";
 import type { ConstantData } from "../../src/tensor/graph/graph.ts";
 import { constantFromTensor } from "../../src/tensor/onnx/tensor.ts";
 
@@ -28,23 +28,27 @@ export function readCase(folder: string, name: string): Case {
   const model = readFileSync(join(folder, name, "model.onnx"));
   const { graph, opsetImport } = fromBinary(ModelProtoSchema, model);
   const initialised = new Set(graph?.initializer.map((tensor) => tensor.name));
-  const names = (graph?.input ?? []).map((input) => input.name).filter((input) => !initialised.has(input));
+  const inputs = (graph?.input ?? []).filter(({ name: input }) => !initialised.has(input));
   const data = join(folder, name, "test_data_set_0");
   return {
     name,
     model,
     operators: (graph?.node ?? []).map((node) => node.opType),
     version: Number(opsetImport.find(({ domain }) => domain === "")?.version ?? 0),
-    inputs: () => new Map(tensorsIn(data, "input").map((tensor, place) => [names[place] ?? `?${place}`, tensor])),
-    outputs: () => tensorsIn(data, "output"),
+    inputs: () => new Map(tensorsIn(data, "input", inputs).map((tensor, place) => [inputs[place]?.name ?? "", tensor])),
+    outputs: () => tensorsIn(data, "output", graph?.output ?? []),
   };
 }
 
-function tensorsIn(folder: string, kind: string): ConstantData[] {
+function tensorsIn(folder: string, kind: string, declared: readonly ValueInfoProto[]): ConstantData[] {
   const tensors: ConstantData[] = [];
   for (let place = 0; existsSync(join(folder, `${kind}_${place}.pb`)); place++) {
     const tensor: TensorProto = fromBinary(TensorProtoSchema, readFileSync(join(folder, `${kind}_${place}.pb`)));
-    tensors.push(constantFromTensor(tensor, `${kind} ${place}`));
+    const data = constantFromTensor(tensor, `${kind} ${place}`);
+    const type = declared[place]?.type?.value;
+    // The data holds bfloat16 as uint16, for numpy has no such type.
+    const isBrain = type?.case === "tensorType" && type.value.elemType === 16 && data.type === "uint16";
+    tensors.push(isBrain ? { ...data, type: "bfloat16" } : data);
   }
   return tensors;
 }

@@ -5,7 +5,13 @@ import type { OperatorDefinition } from "./definition.ts";
 import { activationOperators } from "./elementwise-activation.ts";
 import { arithmeticOperators } from "./elementwise-arithmetic.ts";
 import { mathOperators } from "./elementwise-math.ts";
+import { gatherScatterOperators } from "./gather-scatter.ts";
+import { selectionOperators } from "./generator-selection.ts";
+import { generatorOperators } from "./generator.ts";
 import { logicOperators } from "./logic.ts";
+import { padOperators } from "./movement-pad.ts";
+import { sequenceOperators } from "./movement-sequence.ts";
+import { movementOperators } from "./movement.ts";
 import { shapeOperators } from "./shape.ts";
 
 export const families: readonly (readonly OperatorDefinition[])[] = [
@@ -13,7 +19,13 @@ export const families: readonly (readonly OperatorDefinition[])[] = [
   arithmeticOperators,
   castOperators,
   comparisonOperators,
+  gatherScatterOperators,
+  generatorOperators,
   logicOperators,
   mathOperators,
+  movementOperators,
+  padOperators,
+  selectionOperators,
+  sequenceOperators,
   shapeOperators,
 ];
