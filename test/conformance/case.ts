@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema, type TensorProto, TensorProtoSchema, type ValueInfoProto } from "../../src/tensor/gen/onnx/onnx_pb.ts";
 import type { ConstantData } from "../../src/tensor/graph/graph.ts";
+import { elementCount } from "../../src/tensor/ir/element-type.ts";
 import { constantFromTensor } from "../../src/tensor/onnx/tensor.ts";
 
 export interface Case {
@@ -44,11 +45,17 @@ function tensorsIn(folder: string, kind: string, declared: readonly ValueInfoPro
   const tensors: ConstantData[] = [];
   for (let place = 0; existsSync(join(folder, `${kind}_${place}.pb`)); place++) {
     const tensor: TensorProto = fromBinary(TensorProtoSchema, readFileSync(join(folder, `${kind}_${place}.pb`)));
-    const data = constantFromTensor(tensor, `${kind} ${place}`);
-    const type = declared[place]?.type?.value;
-    // The data holds bfloat16 as uint16, for numpy has no such type.
-    const isBrain = type?.case === "tensorType" && type.value.elemType === 16 && data.type === "uint16";
-    tensors.push(isBrain ? { ...data, type: "bfloat16" } : data);
+    tensors.push(asDeclared(constantFromTensor(tensor, `${kind} ${place}`), declared[place]));
   }
   return tensors;
+}
+
+/** Mends two slips of the data: bfloat16 is stored as uint16, and some inputs of CastLike have too few elements. */
+function asDeclared(data: ConstantData, declared: ValueInfoProto | undefined): ConstantData {
+  const type = declared?.type?.value;
+  if (type?.case !== "tensorType") return data;
+  const mended = type.value.elemType === 16 && data.type === "uint16" ? { ...data, type: "bfloat16" as const } : data;
+  const shape = (type.value.shape?.dim ?? []).map(({ value }) => (value.case === "dimValue" ? Number(value.value) : -1));
+  if (elementCount(data.shape) !== 1 || shape.length === 0 || elementCount(shape) <= 1) return mended;
+  return { ...mended, shape, splat: true };
 }
