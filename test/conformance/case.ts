@@ -2,7 +2,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
-import { ModelProtoSchema, type TensorProto, TensorProtoSchema, type ValueInfoProto } from "../../src/tensor/gen/onnx/onnx_pb.ts";
+import {
+  ModelProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+  type ValueInfoProto,
+} from "../../src/tensor/gen/onnx/onnx_pb.ts";
 import type { ConstantData } from "../../src/tensor/graph/graph.ts";
 import { elementCount } from "../../src/tensor/ir/element-type.ts";
 import { constantFromTensor } from "../../src/tensor/onnx/tensor.ts";
@@ -55,7 +60,9 @@ function asDeclared(data: ConstantData, declared: ValueInfoProto | undefined): C
   const type = declared?.type?.value;
   if (type?.case !== "tensorType") return data;
   const mended = type.value.elemType === 16 && data.type === "uint16" ? { ...data, type: "bfloat16" as const } : data;
-  const shape = (type.value.shape?.dim ?? []).map(({ value }) => (value.case === "dimValue" ? Number(value.value) : -1));
+  const shape = (type.value.shape?.dim ?? []).map(({ value }) =>
+    value.case === "dimValue" ? Number(value.value) : -1,
+  );
   if (elementCount(data.shape) !== 1 || shape.length === 0 || elementCount(shape) <= 1) return mended;
   return { ...mended, shape, splat: true };
 }

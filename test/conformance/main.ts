@@ -43,7 +43,8 @@ async function main(): Promise<number> {
     const outcome = await runCase(readCase(flags.data, name), execute);
     outcomes.push(outcome);
     const bad = outcome.ending === "wrong" || outcome.ending === "crashed";
-    if (bad || flags.verbose || filter) say(`${outcome.ending} ${name}: ${outcome.code ?? outcome.by ?? ""} ${outcome.detail ?? ""}`);
+    if (bad || flags.verbose || filter)
+      say(`${outcome.ending} ${name}: ${outcome.code ?? outcome.by ?? ""} ${outcome.detail ?? ""}`);
   }
   say(summary(outcomes));
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(outcomes, null, 1)}\n`);

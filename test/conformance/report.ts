@@ -51,7 +51,9 @@ export function summary(outcomes: readonly Outcome[]): string {
   const bound = count(({ ending, bound: isBound }) => ending === "right" && isBound);
   const ways = [...new Set(outcomes.flatMap(({ by }) => by ?? []))].sort();
   const byWay = ways.map((way) => `${count(({ by }) => by === way)} ${way}`).join(", ");
-  const rest = (["rejected", "wrong", "crashed"] as const).map((one) => `${count(({ ending }) => ending === one)} ${one}`);
+  const rest = (["rejected", "wrong", "crashed"] as const).map(
+    (one) => `${count(({ ending }) => ending === one)} ${one}`,
+  );
   return `${outcomes.length} cases: ${right} right (${byWay}; ${bound} of them with bound inputs), ${rest.join(", ")}.`;
 }
 

@@ -63,6 +63,11 @@ export async function runCase(one: Case, execute: Execution): Promise<Outcome> {
     if (HoldfastError.is(error)) {
       return { ...file, ending: "rejected", bound, code: error.code, detail: error.rawMessage };
     }
-    return { ...file, ending: "crashed", bound, detail: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    return {
+      ...file,
+      ending: "crashed",
+      bound,
+      detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    };
   }
 }

@@ -1,7 +1,13 @@
 /** Runs one operator on constants, as a test writes it down: types inferred, executed eagerly, results as numbers. */
 import { executeNode } from "../../src/tensor/eager/execute.ts";
 import { elementsOf } from "../../src/tensor/graph/constant.ts";
-import { type AttributeValue, absent, type ConstantData, type GraphNode, type GraphValue } from "../../src/tensor/graph/graph.ts";
+import {
+  type AttributeValue,
+  absent,
+  type ConstantData,
+  type GraphNode,
+  type GraphValue,
+} from "../../src/tensor/graph/graph.ts";
 import { inferNode } from "../../src/tensor/passes/infer-and-fold.ts";
 
 export interface RunOptions {
@@ -44,7 +50,9 @@ export function runOperator(
     return runtime.includes(value.id) ? bare : value;
   });
   const inferred = inferNode(node, atCompileTime);
-  const made = inferred.slice(0, outputs).map((one, place): GraphValue => ({ ...one, id: known.length + place, name: `out${place}` }));
+  const made = inferred
+    .slice(0, outputs)
+    .map((one, place): GraphValue => ({ ...one, id: known.length + place, name: `out${place}` }));
   return executeNode(node, [...known, ...made]).map((data) => ({
     type: data.type,
     shape: data.shape,

@@ -21,7 +21,12 @@ import { executeProgram } from "./execute.ts";
 import { eagerSource } from "./print.ts";
 
 /** One output element for each input element. */
-function mapped(input: ElementArray, from: ElementType, to: ElementType, value: (x: Expr) => Expr): (number | bigint)[] {
+function mapped(
+  input: ElementArray,
+  from: ElementType,
+  to: ElementType,
+  value: (x: Expr) => Expr,
+): (number | bigint)[] {
   const buffers: BufferDeclaration[] = [
     { id: 0, type: from, count: input.length, role: "input" },
     { id: 1, type: to, count: input.length, role: "output" },
@@ -55,7 +60,11 @@ describe("expressions printed as JavaScript", () => {
     expect(mapped(wide, "int64", "int64", (x) => mul(x, two))).toEqual([-2n, 0n, -14n]);
     expect(mapped(wide, "int64", "int64", (x) => binary("rem", x, two))).toEqual([1n, 0n, -1n]);
     expect(mapped(wide, "int64", "int64", (x) => binary("div", x, constant("i64", 0)))).toEqual([0n, 0n, 0n]);
-    expect(mapped(wide, "int64", "int64", (x) => binary("div", x, constant("i64", -1)))).toEqual([1n - 2n ** 63n, -(2n ** 63n), 7n]);
+    expect(mapped(wide, "int64", "int64", (x) => binary("div", x, constant("i64", -1)))).toEqual([
+      1n - 2n ** 63n,
+      -(2n ** 63n),
+      7n,
+    ]);
   });
 
   it("shift to nothing beyond the width", () => {
@@ -69,10 +78,19 @@ describe("expressions printed as JavaScript", () => {
 
   it("saturate casts from floats, and give 0 for NaN", () => {
     const input = floats(NaN, Infinity, -Infinity, 3e9, -1.9, 1.9);
-    expect(mapped(input, "float32", "int32", (x) => cast("i32", x))).toEqual([0, 2147483647, -2147483648, 2147483647, -1, 1]);
+    expect(mapped(input, "float32", "int32", (x) => cast("i32", x))).toEqual([
+      0, 2147483647, -2147483648, 2147483647, -1, 1,
+    ]);
     expect(mapped(input, "float32", "uint32", (x) => cast("u32", x))).toEqual([0, 4294967295, 0, 3000000000, 0, 1]);
     const max = 2n ** 63n - 1n;
-    expect(mapped(input, "float32", "int64", (x) => cast("i64", x))).toEqual([0n, max, -max - 1n, 3000000000n, -1n, 1n]);
+    expect(mapped(input, "float32", "int64", (x) => cast("i64", x))).toEqual([
+      0n,
+      max,
+      -max - 1n,
+      3000000000n,
+      -1n,
+      1n,
+    ]);
     expect(mapped(input, "float32", "bool", (x) => cast("bool", x))).toEqual([1, 1, 1, 1, 1, 1]);
   });
 
@@ -92,7 +110,9 @@ describe("expressions printed as JavaScript", () => {
   });
 
   it("round half to even, and keep the sign of zero", () => {
-    const rounded = mapped(floats(0.5, 1.5, 2.5, -0.5, -2.5, NaN, 1e30), "float32", "float32", (x) => unary("nearest", x));
+    const rounded = mapped(floats(0.5, 1.5, 2.5, -0.5, -2.5, NaN, 1e30), "float32", "float32", (x) =>
+      unary("nearest", x),
+    );
     expect(rounded).toEqual([0, 2, 2, -0, -2, NaN, Math.fround(1e30)]);
   });
 
@@ -110,14 +130,40 @@ describe("expressions printed as JavaScript", () => {
       if (Number.isNaN(erf[place])) expect(value).toBeNaN();
       else expect(value).toBeCloseTo(erf[place]!, 6);
     }
-    const powers = mapped(floats(1, -1, 0, 2), "float32", "float32", (x) => binary("pow", x, constant("f32", Infinity)));
+    const powers = mapped(floats(1, -1, 0, 2), "float32", "float32", (x) =>
+      binary("pow", x, constant("f32", Infinity)),
+    );
     expect(powers).toEqual([1, 1, 0, Infinity]);
-    expect(mapped(new Int32Array([2, -3, 0]), "int32", "int32", (x) => binary("pow", x, index(3)))).toEqual([8, -27, 0]);
+    expect(mapped(new Int32Array([2, -3, 0]), "int32", "int32", (x) => binary("pow", x, index(3)))).toEqual([
+      8, -27, 0,
+    ]);
   });
 
   it("know every function", () => {
-    const functions: readonly UnaryFunction[] = ["neg", "abs", "floor", "ceil", "trunc", "sqrt", "exp", "log", "sin", "cos"];
-    const more: readonly UnaryFunction[] = ["tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "atanh", "acosh"];
+    const functions: readonly UnaryFunction[] = [
+      "neg",
+      "abs",
+      "floor",
+      "ceil",
+      "trunc",
+      "sqrt",
+      "exp",
+      "log",
+      "sin",
+      "cos",
+    ];
+    const more: readonly UnaryFunction[] = [
+      "tan",
+      "asin",
+      "acos",
+      "atan",
+      "sinh",
+      "cosh",
+      "tanh",
+      "asinh",
+      "atanh",
+      "acosh",
+    ];
     for (const fn of [...functions, ...more]) {
       const expected = Math.fround(fn === "neg" ? -1 : (Math[fn as "exp"](1) as number));
       expect(mapped(floats(1), "float32", "float32", (x) => unary(fn, x))).toEqual([expected]);
@@ -214,7 +260,9 @@ describe("statements printed as JavaScript", () => {
     const input = new Uint8Array([0, 1, 1]);
     expect(mapped(input, "bool", "bool", (x) => unary("not", x))).toEqual([1, 0, 0]);
     expect(mapped(input, "bool", "int64", (x) => cast("i64", x))).toEqual([0n, 1n, 1n]);
-    expect(mapped(input, "bool", "float32", (x) => select(x, constant("f32", 2), constant("f32", 3)))).toEqual([3, 2, 2]);
+    expect(mapped(input, "bool", "float32", (x) => select(x, constant("f32", 2), constant("f32", 3)))).toEqual([
+      3, 2, 2,
+    ]);
     expect(mapped(input, "bool", "bool", (x) => binary("xor", x, constant("bool", 1)))).toEqual([1, 0, 0]);
   });
 });
@@ -230,11 +278,15 @@ function contracted(contraction: Contraction, inputs: readonly Float32Array[], s
     { id: inputs.length, type: "float32", count, role: "output" },
   ];
   const body = [{ do: "store" as const, buffer: inputs.length, offset, value: result }];
-  const program: UnitProgram = { buffers, kernels: [{ kind: "contraction", contraction, epilogue: { indices, result, body } }] };
+  const program: UnitProgram = {
+    buffers,
+    kernels: [{ kind: "contraction", contraction, epilogue: { indices, result, body } }],
+  };
   return [...(executeProgram(program, inputs)[0] as Float32Array)];
 }
 
-const counting = (count: number): Float32Array => Float32Array.from({ length: count }, (_, place) => ((place * 7) % 11) - 5);
+const counting = (count: number): Float32Array =>
+  Float32Array.from({ length: count }, (_, place) => ((place * 7) % 11) - 5);
 
 describe("contractions printed as JavaScript", () => {
   it("multiply batches of matrices, transposed or broadcast", () => {
@@ -307,4 +359,3 @@ describe("contractions printed as JavaScript", () => {
     expect(contracted(form, [input, weights], shape)).toEqual(expected);
   });
 });
-

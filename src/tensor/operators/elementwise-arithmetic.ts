@@ -126,7 +126,7 @@ const clipByAttributes = elementwise({
 
 const mean: OperatorDefinition = elementwise({
   operator: "Mean",
-  since: 8,
+  since: 6,
   inputs: "variadic",
   group: "float",
   compute: (all) =>
@@ -174,9 +174,9 @@ export const arithmeticOperators: readonly OperatorDefinition[] = [
     check: (context) => void requireGroup(context, "number", 1),
     compute: ([a, b], context) => power(a!, b!, context),
   }),
-  variadic("Min", 8, min),
-  variadic("Max", 8, max),
-  variadic("Sum", 8, add),
+  variadic("Min", 6, min),
+  variadic("Max", 6, max),
+  variadic("Sum", 6, add),
   mean,
   clipByAttributes,
   clipByInputs,

@@ -105,7 +105,13 @@ function tuplesOf(context: OperatorContext, batch: number): Tuples {
 }
 
 /** The index into the data that the tuple at `outer` names, followed by `inner`. */
-function tupleIndex(data: Shape, indices: TensorView, outer: readonly Expr[], inner: readonly Expr[], { batch, length }: Tuples): Expr[] {
+function tupleIndex(
+  data: Shape,
+  indices: TensorView,
+  outer: readonly Expr[],
+  inner: readonly Expr[],
+  { batch, length }: Tuples,
+): Expr[] {
   const places = Array.from({ length }, (_, part) =>
     placeIn(indices.at([...outer, indexConstant(part)]), data[batch + part]!),
   );
@@ -192,7 +198,11 @@ function scatterJoining(
 }
 
 /** Nested loops in order: later updates win. */
-function inOrder({ build }: Pick<LoopsIo, "build">, shape: Shape, body: (index: readonly Expr[]) => readonly Stmt[]): readonly Stmt[] {
+function inOrder(
+  { build }: Pick<LoopsIo, "build">,
+  shape: Shape,
+  body: (index: readonly Expr[]) => readonly Stmt[],
+): readonly Stmt[] {
   const nest = (axis: number, index: readonly Expr[]): readonly Stmt[] =>
     axis === shape.length ? body(index) : [build.sequence(shape[axis]!, (next) => nest(axis + 1, [...index, next]))];
   return nest(0, []);

@@ -33,7 +33,9 @@ const nonZero: OperatorDefinition = {
     const data = contents(context);
     const strides = stridesOf(data.shape);
     const places = [...elementsOf(data)].flatMap((element, place) => (Number(element) !== 0 ? [place] : []));
-    const rows = data.shape.flatMap((extent, axis) => places.map((place) => Math.floor(place / strides[axis]!) % extent));
+    const rows = data.shape.flatMap((extent, axis) =>
+      places.map((place) => Math.floor(place / strides[axis]!) % extent),
+    );
     return [counts(rows, [data.shape.length, places.length])];
   },
   lower: neverLowered,
@@ -84,7 +86,13 @@ const unique: OperatorDefinition = {
     if (context.int("sorted", 1) !== 0) order.sort((a, b) => compareSlices(kept[a]!.slice, kept[b]!.slice));
     const rank = new Map(order.map((one, place) => [one, place]));
     return [
-      output(joined(data, axis, order.map((one) => kept[one]!.slice))),
+      output(
+        joined(
+          data,
+          axis,
+          order.map((one) => kept[one]!.slice),
+        ),
+      ),
       counts(order.map((one) => kept[one]!.first)),
       counts(keptOf.map((one) => rank.get(one)!)),
       counts(order.map((one) => kept[one]!.count)),
@@ -98,7 +106,9 @@ function joined(data: ConstantData, axis: number | undefined, slices: readonly S
   if (axis === undefined) return denseConstant(data.type, [slices.length], slices.flat());
   const shape = data.shape.with(axis, slices.length);
   const inner = stridesOf(shape)[axis]!;
-  const result = newArray(data.type, elementCount(shape)) as { [place: number]: number | bigint } & ArrayLike<number | bigint>;
+  const result = newArray(data.type, elementCount(shape)) as { [place: number]: number | bigint } & ArrayLike<
+    number | bigint
+  >;
   const next = new Array<number>(slices.length).fill(0);
   for (let place = 0; place < result.length; place++) {
     const slice = Math.floor(place / inner) % slices.length;

@@ -73,9 +73,11 @@ const range: OperatorDefinition = {
 
 function oneNumber(context: OperatorContext, position: number): number {
   const numbers = context.constantNumbers(position);
-  if (numbers.length !== 1) context.reject("TENSOR_BAD_INPUT", `input ${position} is ${numbers.length} numbers, not one`);
+  if (numbers.length !== 1)
+    context.reject("TENSOR_BAD_INPUT", `input ${position} is ${numbers.length} numbers, not one`);
   const { type } = context.input(position);
-  if (type === "float16" || type === "bfloat16") context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${position} is ${type}`);
+  if (type === "float16" || type === "bfloat16")
+    context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${position} is ${type}`);
   return numbers[0]!;
 }
 
@@ -123,9 +125,7 @@ const oneHot: OperatorDefinition = {
         const type = given.type;
         const depth = constant(type, shape[axis]!);
         const unsigned = type === "u32" || type === "u64";
-        const place = unsigned
-          ? given
-          : select(compare("lt", given, constant(type, 0)), add(given, depth), given);
+        const place = unsigned ? given : select(compare("lt", given, constant(type, 0)), add(given, depth), given);
         const here = compare("eq", place, castIndex(type, index[axis]!));
         return select(here, values!.at([indexConstant(1)]), values!.at([indexConstant(0)]));
       },
@@ -141,7 +141,12 @@ function castIndex(type: Expr["type"], value: Expr): Expr {
 export function numbersAs(type: ElementType, shape: readonly number[], numbers: readonly number[]): ConstantData {
   if (type === "float16") return denseConstant(type, shape, numbers.map(numberToFloat16));
   if (type === "bfloat16") return denseConstant(type, shape, numbers.map(numberToBfloat16));
-  if (type === "int64" || type === "uint64") return denseConstant(type, shape, numbers.map((one) => BigInt(Math.trunc(one))));
+  if (type === "int64" || type === "uint64")
+    return denseConstant(
+      type,
+      shape,
+      numbers.map((one) => BigInt(Math.trunc(one))),
+    );
   if (isFloat(type)) return denseConstant(type, shape, numbers);
   return denseConstant(type, shape, numbers.map(Math.trunc));
 }

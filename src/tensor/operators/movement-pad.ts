@@ -1,6 +1,18 @@
 /** Pad in all its modes, CenterCropPad: the output reads the input at a shifted place, or a value beside it. */
 import { elementCount, scalarTypeOf, type Shape } from "../ir/element-type.ts";
-import { add, and, constant, type Expr, index as indexConstant, max, min, rem, select, sub, within } from "../ir/expression.ts";
+import {
+  add,
+  and,
+  constant,
+  type Expr,
+  index as indexConstant,
+  max,
+  min,
+  rem,
+  select,
+  sub,
+  within,
+} from "../ir/expression.ts";
 import type { OperatorContext } from "./context.ts";
 import type { OperatorDefinition, TensorView } from "./definition.ts";
 import { axesOf, checkedShape, listArgument } from "./shape.ts";
@@ -97,7 +109,9 @@ const pad: OperatorDefinition = {
       form: "map",
       elementwise: false,
       at(index, [input, , value]) {
-        const fill = value ? value.atOffset(indexConstant(0)) : constant(scalar, scalar === "bool" ? 0 : context.float("value", 0));
+        const fill = value
+          ? value.atOffset(indexConstant(0))
+          : constant(scalar, scalar === "bool" ? 0 : context.float("value", 0));
         return shifted(input!, index, before, shape, mode, fill);
       },
     };

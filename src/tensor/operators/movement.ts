@@ -224,7 +224,9 @@ const tile: OperatorDefinition = {
       elementwise: false,
       at: (index, [input]) =>
         input!.at(
-          shape.map((extent, axis) => (result[axis] === extent ? index[axis]! : rem(index[axis]!, indexConstant(extent)))),
+          shape.map((extent, axis) =>
+            result[axis] === extent ? index[axis]! : rem(index[axis]!, indexConstant(extent)),
+          ),
         ),
     };
   },
@@ -252,7 +254,11 @@ function blockOperator(
     lower(context) {
       const { shape } = context.input(0);
       const block = context.int("blocksize");
-      return { form: "map", elementwise: false, at: (index, [input]) => input!.at(sourceOf(index, shape, block, context)) };
+      return {
+        form: "map",
+        elementwise: false,
+        at: (index, [input]) => input!.at(sourceOf(index, shape, block, context)),
+      };
     },
   };
 }
