@@ -55,36 +55,71 @@ function gemmText(gemm: GemmContraction, epilogue: Epilogue, printer: KernelPrin
   line("}".repeat(batch.length + 2));
 }
 
+/** From this number of channels a group on, all channels of a group are summed at once. */
+const manyChannels = 8;
+
 function convolutionText(convolution: ConvolutionContraction, epilogue: Epilogue, printer: KernelPrinter): void {
-  const { inHeight, inWidth, inChannels, kernelHeight, kernelWidth, groups, outChannels } = convolution;
+  const { inChannels, groups, outChannels } = convolution;
   const [input, weights] = [printer.array(convolution.input), printer.array(convolution.weights)];
   const names = epilogue.indices.map(({ id }) => `v${id}`);
   assert(names.length === 4, "a convolution's indices are batch, y, x and channel");
   const [batch, y, x, channel] = names;
-  const taps = kernelHeight * kernelWidth;
+  const taps = convolution.kernelHeight * convolution.kernelWidth;
   const size = (inChannels / groups) * taps;
+  const many = outChannels / groups >= manyChannels;
   const line = (text: string): void => printer.line(text);
   line(`const patch = new Float64Array(${inChannels * taps});`);
+  if (many) turnedWeightsText(outChannels, size, weights, line);
   line(`for (let ${batch} = 0; ${batch} < ${convolution.batch}; ${batch}++) {`);
   line(`for (let ${y} = 0; ${y} < ${convolution.outHeight}; ${y}++) {`);
   line(`for (let ${x} = 0; ${x} < ${convolution.outWidth}; ${x}++) {`);
-  // The inputs under the window, in the order of the weights; 0 in the padding.
+  patchText(convolution, input, batch!, y!, x!, line);
+  if (many) channelSumsText(convolution, size, line);
+  line(`for (let ${channel} = 0; ${channel} < ${outChannels}; ${channel}++) {`);
+  if (!many) {
+    line(`let p = (${channel} / ${outChannels / groups} | 0) * ${size}, q = ${channel} * ${size}, sum = 0;`);
+    line(`for (const end = q + ${size}; q < end; p++, q++) sum += patch[p] * ${weights}[q];`);
+  }
+  line(`const v${epilogue.result.id} = $fround(${many ? `sums[${channel}]` : "sum"});`);
+  printer.statements(epilogue.body);
+  line("}\n}\n}\n}");
+}
+
+type Line = (text: string) => void;
+
+/** Fills `patch` with the inputs under the window, in the order of the weights; 0 in the padding. */
+function patchText(form: ConvolutionContraction, input: string, batch: string, y: string, x: string, line: Line): void {
+  const { inHeight, inWidth, inChannels, kernelHeight, kernelWidth } = form;
+  const taps = kernelHeight * kernelWidth;
   line(`for (let ky = 0, tap = 0; ky < ${kernelHeight}; ky++) {`);
-  line(`const sy = ${y} * ${convolution.strideY} - ${convolution.padTop} + ky * ${convolution.dilationY};`);
+  line(`const sy = ${y} * ${form.strideY} - ${form.padTop} + ky * ${form.dilationY};`);
   line(`for (let kx = 0; kx < ${kernelWidth}; kx++, tap++) {`);
-  line(`const sx = ${x} * ${convolution.strideX} - ${convolution.padLeft} + kx * ${convolution.dilationX};`);
+  line(`const sx = ${x} * ${form.strideX} - ${form.padLeft} + kx * ${form.dilationX};`);
   line(`if (sy >= 0 && sy < ${inHeight} && sx >= 0 && sx < ${inWidth}) {`);
   line(`const source = ((${batch} * ${inHeight} + sy) * ${inWidth} + sx) * ${inChannels};`);
   line(`for (let c = 0; c < ${inChannels}; c++) patch[c * ${taps} + tap] = ${input}[source + c];`);
   line(`} else for (let c = 0; c < ${inChannels}; c++) patch[c * ${taps} + tap] = 0;`);
   line("}\n}");
-  line(`for (let ${channel} = 0; ${channel} < ${outChannels}; ${channel}++) {`);
-  line(`let p = (${channel} / ${outChannels / groups} | 0) * ${size}, q = ${channel} * ${size};`);
-  line(`const end = q + ${size};\nlet s0 = 0, s1 = 0, s2 = 0, s3 = 0;`);
-  line("for (; q + 3 < end; p += 4, q += 4) {");
-  line([0, 1, 2, 3].map((lane) => `s${lane} += patch[p + ${lane}] * ${weights}[q + ${lane}];`).join(" "));
-  line(`}\nfor (; q < end; p++, q++) s0 += patch[p] * ${weights}[q];`);
-  line(`const v${epilogue.result.id} = $fround(s0 + s1 + s2 + s3);`);
-  printer.statements(epilogue.body);
-  line("}\n}\n}\n}");
+}
+
+/** Weights with the channel innermost, so that sums of all channels read them in sequence. */
+function turnedWeightsText(outChannels: number, size: number, weights: string, line: Line): void {
+  line(`const sums = new Float64Array(${outChannels}), turned = new Float32Array(${outChannels * size});`);
+  line(`for (let c = 0, q = 0; c < ${outChannels}; c++)`);
+  line(`for (let tap = 0; tap < ${size}; tap++, q++) turned[tap * ${outChannels} + c] = ${weights}[q];`);
+}
+
+/** Adds up `sums` of all channels, four taps at a time. */
+function channelSumsText({ groups, outChannels }: ConvolutionContraction, size: number, line: Line): void {
+  const perGroup = outChannels / groups;
+  const lanes = [0, 1, 2, 3];
+  const terms = lanes.map((lane) => `x${lane} * turned[q + ${lane * outChannels}]`).join(" + ");
+  const channels = `for (let c = first, q = tap * ${outChannels} + first; c < last; c++, q++)`;
+  line("sums.fill(0);");
+  line(`for (let g = 0; g < ${groups}; g++) {`);
+  line(`const p = g * ${size}, first = g * ${perGroup}, last = first + ${perGroup};\nlet tap = 0;`);
+  line(`for (; tap + 3 < ${size}; tap += 4) {`);
+  line(`const ${lanes.map((lane) => `x${lane} = patch[p + tap + ${lane}]`).join(", ")};`);
+  line(`${channels} sums[c] += ${terms};\n}`);
+  line(`for (; tap < ${size}; tap++) {\nconst x0 = patch[p + tap];\n${channels} sums[c] += x0 * turned[q];\n}\n}`);
 }
