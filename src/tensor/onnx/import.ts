@@ -12,7 +12,7 @@ import { inferAndFold } from "../passes/infer-and-fold.ts";
 import { GraphImporter } from "./graph-importer.ts";
 import type { ReadExternal } from "./tensor.ts";
 
-export const opsetRange = { oldest: 7, newest: 22 } as const;
+export const opsetRange = { oldest: 1, newest: 22 } as const;
 export const modelLimitBytes = 2 ** 31 - 1;
 
 export interface ImportOptions {
