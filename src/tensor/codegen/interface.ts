@@ -37,6 +37,11 @@ export interface IndexBinding {
 export interface EpilogueEmitter {
   /** True where `lanes` can be used (every access is contiguous or constant along the last index). */
   readonly canUseLanes: boolean;
+  /**
+   * True where all indices but the last may be given as one row number: 0, …, 0, row. `extents` are those of all
+   * indices but the last.
+   */
+  flattens(extents: readonly number[]): boolean;
   /** For four results at last index, last index + 1, + 2, + 3; `result` is a v128 local of f32 lanes. */
   lanes(indices: readonly IndexBinding[], result: Local): void;
   /** For one result; `result` is an f32 local. */

@@ -5,23 +5,7 @@ import { denseConstant } from "../graph/constant.ts";
 import type { ConstantData } from "../graph/graph.ts";
 import { graphLimits } from "../graph/verify.ts";
 import { byteSizeOf, type ElementType, elementCount } from "../ir/element-type.ts";
-
-/** Element types by ONNX's TensorProto.DataType numbers. */
-const elementTypeOf: Readonly<Record<number, ElementType>> = {
-  1: "float32",
-  2: "uint8",
-  3: "int8",
-  4: "uint16",
-  5: "int16",
-  6: "int32",
-  7: "int64",
-  9: "bool",
-  10: "float16",
-  11: "float64",
-  12: "uint32",
-  13: "uint64",
-  16: "bfloat16",
-};
+import { elementTypeOfOnnx } from "../ir/onnx-type.ts";
 
 const otherTypes: Readonly<Record<number, string>> = {
   8: "string",
@@ -38,7 +22,7 @@ const otherTypes: Readonly<Record<number, string>> = {
 
 /** The element type of an ONNX type number, or its number back where attributes name one we do not hold. */
 export function elementTypeFromOnnx(code: number, where: string): ElementType {
-  const type = elementTypeOf[code];
+  const type = elementTypeOfOnnx[code];
   if (type) return type;
   throw new HoldfastError("ONNX_UNSUPPORTED_TYPE", `${where} has element type ${otherTypes[code] ?? `number ${code}`}`, {
     hint: "convert the model to float32, float16, integers or bool",

@@ -1,30 +1,14 @@
 /** Changes of type, and operators that hand their input on. */
 import { type ElementType, scalarTypeOf } from "../ir/element-type.ts";
 import { cast, constant } from "../ir/expression.ts";
+import { elementTypeOfOnnx } from "../ir/onnx-type.ts";
 import type { OperatorContext } from "./context.ts";
 import type { Lowering, OperatorDefinition } from "./definition.ts";
-
-/** Numbers of element types in ONNX's TensorProto.DataType. */
-const onnxTypes: Readonly<Record<number, ElementType>> = {
-  1: "float32",
-  2: "uint8",
-  3: "int8",
-  4: "uint16",
-  5: "int16",
-  6: "int32",
-  7: "int64",
-  9: "bool",
-  10: "float16",
-  11: "float64",
-  12: "uint32",
-  13: "uint64",
-  16: "bfloat16",
-};
 
 /** The element type an attribute names by ONNX's number. */
 export function typeAttribute(context: OperatorContext, name: string, fallback?: number): ElementType {
   const number = context.int(name, fallback);
-  const type = onnxTypes[number];
+  const type = elementTypeOfOnnx[number];
   if (!type) context.reject("TENSOR_UNSUPPORTED_TYPE", `${name} names ONNX type ${number}`);
   return type;
 }

@@ -7,7 +7,9 @@ import {
   type Expr,
   max,
   min,
+  mul,
   select,
+  sub,
   type UnaryFunction,
   unary,
 } from "../ir/expression.ts";
@@ -64,10 +66,16 @@ export function absolute(x: Expr): Expr {
   return x.type === "u32" || x.type === "u64" ? x : unary("abs", x);
 }
 
-/** `log(1 + exp(x))` that does not overflow. */
+/** `log(1 + exp(x))` that does not overflow, exact for large negative numbers too. */
 export function softplus(x: Expr): Expr {
-  const tail = unary("log", add(like(x, 1), unary("exp", unary("neg", unary("abs", x)))));
-  return add(max(x, like(x, 0)), tail);
+  return add(max(x, like(x, 0)), logarithmOf1Plus(unary("exp", unary("neg", unary("abs", x)))));
+}
+
+/** `log(1 + x)` for x >= 0: what rounding of `1 + x` takes away is given back (after W. Kahan). */
+function logarithmOf1Plus(x: Expr): Expr {
+  const one = like(x, 1);
+  const sum = add(one, x);
+  return select(compare("eq", sum, one), x, mul(unary("log", sum), div(x, sub(sum, one))));
 }
 
 export function clamp(x: Expr, low: number, high: number): Expr {

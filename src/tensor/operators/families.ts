@@ -1,4 +1,10 @@
 /** The operator families, one file each; a family is a list of definitions. */
+import { convolution } from "./convolution.ts";
+import { matrix } from "./matrix.ts";
+import { normalization } from "./normalization.ts";
+import { pooling } from "./pooling.ts";
+import { reduction } from "./reduction.ts";
+import { softmax } from "./softmax.ts";
 import { castOperators } from "./cast.ts";
 import { comparisonOperators } from "./comparison.ts";
 import type { OperatorDefinition } from "./definition.ts";
@@ -15,6 +21,12 @@ import { movementOperators } from "./movement.ts";
 import { shapeOperators } from "./shape.ts";
 
 export const families: readonly (readonly OperatorDefinition[])[] = [
+  convolution,
+  matrix,
+  normalization,
+  pooling,
+  reduction,
+  softmax,
   activationOperators,
   arithmeticOperators,
   castOperators,

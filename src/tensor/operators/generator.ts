@@ -164,12 +164,37 @@ function cosineWindow(operator: string, weights: readonly number[]): OperatorDef
   });
 }
 
+/** Triangles of weights that gather the bins of a spectrum into bands evenly spaced in mels. */
+function melWeights(context: OperatorContext): ConstantData {
+  const type = typeAttribute(context, "output_datatype", 1);
+  const [bands, length, rate, lower, upper] = [0, 1, 2, 3, 4].map((place) => oneNumber(context, place));
+  const rows = Math.floor(length! / 2) + 1;
+  const shape = checkedShape(context, [rows, bands!]);
+  const melOf = (hertz: number): number => 2595 * Math.log10(1 + hertz / 700);
+  const step = (melOf(upper!) - melOf(lower!)) / (bands! + 2);
+  const edges = Array.from({ length: bands! + 2 }, (_, place) => {
+    const hertz = 700 * (10 ** ((place * step + melOf(lower!)) / 2595) - 1);
+    return Math.floor(((length! + 1) * hertz) / rate!);
+  });
+  if (!edges.every(Number.isFinite)) context.reject("TENSOR_BAD_INPUT", "the frequencies make no bands");
+  const numbers = new Array<number>(rows * bands!).fill(0);
+  for (let band = 0; band < bands!; band++) {
+    const [low, centre, high] = [edges[band]!, edges[band + 1]!, edges[band + 2]!];
+    for (let row = Math.max(low, 0); row < Math.min(Math.max(high, centre + 1), rows); row++) {
+      const rising = centre === low ? 1 : (row - low) / (centre - low);
+      numbers[row * bands! + band] = row < centre || high <= centre ? rising : (high - row) / (high - centre);
+    }
+  }
+  return numbersAs(type, shape, numbers);
+}
+
 export const generatorOperators: readonly OperatorDefinition[] = [
   known("Constant", 1, constantOf),
   known("ConstantOfShape", 9, filled),
   range,
   eyeLike,
   oneHot,
+  known("MelWeightMatrix", 17, melWeights),
   cosineWindow("HannWindow", [0.5, -0.5]),
   cosineWindow("HammingWindow", [25 / 46, -21 / 46]),
   cosineWindow("BlackmanWindow", [0.42, -0.5, 0.08]),

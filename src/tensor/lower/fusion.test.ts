@@ -1,0 +1,191 @@
+/**
+ * Fusion changes no result: random graphs are cut into units, every unit is lowered fused, printed by the eager printer
+ * and run; the outputs equal those of the graph run node by node. Contractions sum in the same order in both, so
+ * equality is exact but for sums that fusion may reorder.
+ */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { executeGraph, executeProgram } from "../eager/execute.ts";
+import { denseConstant, elementsOf, int64Constant } from "../graph/constant.ts";
+import type { AttributeValue, ConstantData, Graph, GraphNode, GraphValue } from "../graph/graph.ts";
+import { type ElementArray, elementCount, sameShape, viewOf } from "../ir/element-type.ts";
+import { inferNode } from "../passes/infer-and-fold.ts";
+import { partition } from "../plan/partition.ts";
+import { lowerUnit } from "./unit.ts";
+
+/** Small numbers from a seed, always the same. */
+class Dice {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0 || 1;
+  }
+
+  roll(sides: number): number {
+    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((this.#state / 2 ** 32) * sides);
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[this.roll(list.length)]!;
+  }
+}
+
+class RandomGraph {
+  readonly dice: Dice;
+  readonly values: GraphValue[] = [];
+  readonly nodes: GraphNode[] = [];
+  readonly inputs: number[] = [];
+
+  constructor(seed: number) {
+    this.dice = new Dice(seed);
+  }
+
+  input(shape: readonly number[]): void {
+    this.inputs.push(this.#add({ type: "float32", shape }));
+  }
+
+  constant(data: ConstantData): number {
+    return this.#add(data, data);
+  }
+
+  apply(operator: string, inputs: readonly number[], attributes: Readonly<Record<string, AttributeValue>> = {}, outputs = 1): void {
+    const node: GraphNode = {
+      name: `${operator}${this.nodes.length}`,
+      domain: "",
+      operator,
+      version: 17,
+      inputs,
+      outputs: Array.from({ length: outputs }, (_, place) => this.values.length + place),
+      attributes,
+    };
+    const types = inferNode(node, this.values);
+    for (let place = 0; place < outputs; place++) this.#add(types[place]!);
+    this.nodes.push(node);
+  }
+
+  /** A value of that type that is not a constant. */
+  any(test: (value: GraphValue) => boolean = () => true): GraphValue | undefined {
+    const fitting = this.values.filter((value) => !value.constant && test(value));
+    return fitting.length > 0 ? this.dice.pick(fitting) : undefined;
+  }
+
+  finish(): Graph {
+    const read = new Set(this.nodes.flatMap((node) => node.inputs));
+    const made = this.nodes.flatMap((node) => node.outputs);
+    const outputs = made.filter((id) => !read.has(id) || this.dice.roll(6) === 0);
+    return { name: "random", values: this.values, nodes: this.nodes, inputs: this.inputs, outputs };
+  }
+
+  #add(type: Pick<GraphValue, "type" | "shape">, constant?: ConstantData): number {
+    const id = this.values.length;
+    this.values.push({ id, name: `v${id}`, type: type.type, shape: type.shape, ...(constant ? { constant } : {}) });
+    return id;
+  }
+}
+
+const int = (value: number): AttributeValue => ({ kind: "int", value });
+
+/** One more node of any kind on what is there. */
+function grow(graph: RandomGraph): void {
+  const { dice } = graph;
+  const x = graph.any(({ type }) => type === "float32")!;
+  const rank = x.shape.length;
+  const like = graph.any(({ type, shape }) => type === "float32" && sameShape(shape, x.shape))!;
+  switch (dice.roll(13)) {
+    case 0:
+      return graph.apply(dice.pick(["Relu", "Neg", "Abs", "Sigmoid", "Ceil"]), [x.id]);
+    case 1:
+      return graph.apply(dice.pick(["Add", "Sub", "Mul", "Max"]), [x.id, like.id]);
+    case 2: {
+      const extent = x.shape.at(-1)!;
+      const row = denseConstant("float32", [extent], Array.from({ length: extent }, () => dice.roll(7) - 3));
+      return graph.apply(dice.pick(["Add", "Mul"]), [x.id, graph.constant(row)]);
+    }
+    case 3:
+      return graph.apply("Transpose", [x.id]);
+    case 4:
+      return graph.apply("Reshape", [x.id, graph.constant(int64Constant([2], [-1, x.shape.at(-1)!]))]);
+    case 5:
+      return graph.apply("Concat", [x.id, like.id], { axis: int(dice.roll(rank)) });
+    case 6:
+      return graph.apply("Cast", [x.id], { to: int(dice.pick([3, 10])) });
+    case 7: {
+      const narrow = graph.any(({ type }) => type === "int8" || type === "float16");
+      if (!narrow) return;
+      return dice.roll(2) === 0 ? graph.apply("Add", [narrow.id, narrow.id]) : graph.apply("Cast", [narrow.id], { to: int(1) });
+    }
+    case 8:
+      graph.apply("Greater", [x.id, like.id]);
+      return graph.apply("Where", [graph.values.length - 1, like.id, x.id]);
+    case 9: {
+      const pads = Array.from({ length: 2 * rank }, () => dice.roll(2));
+      if (elementCount(x.shape) > 200) return;
+      return graph.apply("Pad", [x.id, graph.constant(int64Constant([2 * rank], pads))]);
+    }
+    case 10:
+      return graph.apply("CumSum", [x.id, graph.constant(int64Constant([], [dice.roll(rank)]))]);
+    case 11: {
+      const axis = dice.roll(rank);
+      if (x.shape[axis]! < 2 || x.shape[axis]! % 2 !== 0) return;
+      return graph.apply("Split", [x.id], { axis: int(axis) }, 2);
+    }
+    default: {
+      const axis = dice.roll(rank);
+      const indices = int64Constant([3], [0, -1, 1]);
+      return graph.apply("Gather", [x.id, graph.constant(indices)], { axis: int(axis) });
+    }
+  }
+}
+
+/** Runs the units of a partition one after the other. */
+function executeFused(graph: Graph, inputs: ReadonlyMap<number, ConstantData>): ElementArray[] {
+  const { units, aliasOf } = partition(graph);
+  const known = new Map([...inputs].map(([id, data]) => [id, elementsOf(data)]));
+  const contents = (id: number): ElementArray => {
+    const root = aliasOf.get(id) ?? id;
+    const found = known.get(root) ?? (graph.values[root]!.constant && elementsOf(graph.values[root]!.constant));
+    if (!found) throw new Error(`value ${root} is read before it is made`);
+    return found;
+  };
+  for (const unit of units) {
+    const program = lowerUnit(unit, { fuse: true });
+    const places = unit.graph.inputs.map((local, place) => ({ local, place }));
+    const ordered = [
+      ...places.filter(({ local }) => !unit.weights.has(local)),
+      ...places.filter(({ local }) => unit.weights.has(local)),
+    ];
+    const made = executeProgram(
+      program,
+      ordered.map(({ place }) => contents(unit.inputs[place]!)),
+    );
+    for (const [place, id] of unit.outputs.entries()) known.set(id, made[place]!);
+  }
+  return graph.outputs.map(contents);
+}
+
+function contentsFor(value: GraphValue, dice: Dice): ConstantData {
+  const elements = Array.from({ length: elementCount(value.shape) }, () => (dice.roll(2001) - 1000) / 7);
+  return denseConstant("float32", value.shape, elements);
+}
+
+describe("fused units", () => {
+  it("give what the nodes give one by one", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.integer({ min: 1, max: 16 }), (seed, steps) => {
+        const random = new RandomGraph(seed);
+        random.input([2, 4]);
+        random.input(random.dice.pick([[2, 4], [4, 3], [2, 2, 2]]));
+        for (let step = 0; step < steps || random.nodes.length === 0; step++) grow(random);
+        const graph = random.finish();
+        const inputs = new Map(graph.inputs.map((id) => [id, contentsFor(graph.values[id]!, random.dice)]));
+        const expected = executeGraph(graph, inputs);
+        const found = executeFused(graph, inputs);
+        for (const [place, one] of expected.entries()) {
+          expect([...found[place]!]).toEqual([...viewOf(one.type, one.bytes)]);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
