@@ -49,7 +49,12 @@ class RandomGraph {
     return this.#add(data, data);
   }
 
-  apply(operator: string, inputs: readonly number[], attributes: Readonly<Record<string, AttributeValue>> = {}, outputs = 1): void {
+  apply(
+    operator: string,
+    inputs: readonly number[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    outputs = 1,
+  ): void {
     const node: GraphNode = {
       name: `${operator}${this.nodes.length}`,
       domain: "",
@@ -99,7 +104,11 @@ function grow(graph: RandomGraph): void {
       return graph.apply(dice.pick(["Add", "Sub", "Mul", "Max"]), [x.id, like.id]);
     case 2: {
       const extent = x.shape.at(-1)!;
-      const row = denseConstant("float32", [extent], Array.from({ length: extent }, () => dice.roll(7) - 3));
+      const row = denseConstant(
+        "float32",
+        [extent],
+        Array.from({ length: extent }, () => dice.roll(7) - 3),
+      );
       return graph.apply(dice.pick(["Add", "Mul"]), [x.id, graph.constant(row)]);
     }
     case 3:
@@ -113,7 +122,9 @@ function grow(graph: RandomGraph): void {
     case 7: {
       const narrow = graph.any(({ type }) => type === "int8" || type === "float16");
       if (!narrow) return;
-      return dice.roll(2) === 0 ? graph.apply("Add", [narrow.id, narrow.id]) : graph.apply("Cast", [narrow.id], { to: int(1) });
+      return dice.roll(2) === 0
+        ? graph.apply("Add", [narrow.id, narrow.id])
+        : graph.apply("Cast", [narrow.id], { to: int(1) });
     }
     case 8:
       graph.apply("Greater", [x.id, like.id]);
@@ -175,7 +186,13 @@ describe("fused units", () => {
       fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.integer({ min: 1, max: 16 }), (seed, steps) => {
         const random = new RandomGraph(seed);
         random.input([2, 4]);
-        random.input(random.dice.pick([[2, 4], [4, 3], [2, 2, 2]]));
+        random.input(
+          random.dice.pick([
+            [2, 4],
+            [4, 3],
+            [2, 2, 2],
+          ]),
+        );
         for (let step = 0; step < steps || random.nodes.length === 0; step++) grow(random);
         const graph = random.finish();
         const inputs = new Map(graph.inputs.map((id) => [id, contentsFor(graph.values[id]!, random.dice)]));
