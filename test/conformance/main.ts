@@ -1,7 +1,7 @@
 /**
  * Runs the ONNX backend node cases through Holdfast and files how each ended.
  *
- *     node test/conformance/main.ts [--data DIR] [--json FILE] [--filter RE] [--mode eager|wasm] [--verbose]
+ *     node test/conformance/main.ts [--data DIR] [--json FILE] [--filter RE] [--mode eager|fused] [--verbose]
  *
  * A whole run (no filter) writes docs/onnx-support.md. Exits with 1 where any case was wrong or crashed.
  */
@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { caseNames, readCase } from "./case.ts";
 import { supportPage, summary } from "./report.ts";
-import { eagerExecution, type Execution, type Outcome, runCase } from "./run.ts";
+import { eagerExecution, type Execution, fusedExecution, type Outcome, runCase } from "./run.ts";
 
-const executions: Readonly<Record<string, Execution>> = { eager: eagerExecution };
+const executions: Readonly<Record<string, Execution>> = { eager: eagerExecution, fused: fusedExecution };
 
 const { values: flags } = parseArgs({
   options: {
@@ -48,7 +48,7 @@ async function main(): Promise<number> {
   }
   say(summary(outcomes));
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(outcomes, null, 1)}\n`);
-  if (!filter) {
+  if (!filter && flags.mode !== "fused") {
     const docs = join(import.meta.dirname, "../../docs");
     mkdirSync(docs, { recursive: true });
     writeFileSync(join(docs, "onnx-support.md"), supportPage(outcomes));

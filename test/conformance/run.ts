@@ -3,6 +3,9 @@ import { HoldfastError } from "../../src/base/index.ts";
 import { executeGraph } from "../../src/tensor/eager/execute.ts";
 import type { ConstantData, Graph } from "../../src/tensor/graph/graph.ts";
 import { importOnnx } from "../../src/tensor/onnx/import.ts";
+import { channelsLast } from "../../src/tensor/passes/channels-last.ts";
+import { compact } from "../../src/tensor/passes/compact.ts";
+import { executeFused } from "../support/execute-fused.ts";
 import type { Case } from "./case.ts";
 import { difference } from "./compare.ts";
 
@@ -32,6 +35,17 @@ export type Execution = (
 export const eagerExecution: Execution = async (graph, inputs) => {
   const byId = new Map(graph.inputs.map((id) => [id, inputs.get(graph.values[id]!.name)!]));
   return { by: "eager", outputs: executeGraph(graph, byId) };
+};
+
+/** In fused units, as for the code generator, but evaluated by the eager printer. */
+export const fusedExecution: Execution = async (imported, inputs) => {
+  const graph = compact(channelsLast(imported));
+  const byId = new Map(graph.inputs.map((id) => [id, inputs.get(graph.values[id]!.name)!]));
+  const outputs = executeFused(graph, byId).map((array, place): ConstantData => {
+    const { type, shape } = graph.values[graph.outputs[place]!]!;
+    return { type, shape, splat: false, bytes: new Uint8Array(array.buffer, array.byteOffset, array.byteLength) };
+  });
+  return { by: "fused", outputs };
 };
 
 export async function runCase(one: Case, execute: Execution): Promise<Outcome> {

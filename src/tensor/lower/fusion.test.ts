@@ -5,13 +5,12 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { executeGraph, executeProgram } from "../eager/execute.ts";
-import { denseConstant, elementsOf, int64Constant } from "../graph/constant.ts";
+import { executeFused } from "../../../test/support/execute-fused.ts";
+import { executeGraph } from "../eager/execute.ts";
+import { denseConstant, int64Constant } from "../graph/constant.ts";
 import type { AttributeValue, ConstantData, Graph, GraphNode, GraphValue } from "../graph/graph.ts";
-import { type ElementArray, elementCount, sameShape, viewOf } from "../ir/element-type.ts";
+import { elementCount, sameShape, viewOf } from "../ir/element-type.ts";
 import { inferNode } from "../passes/infer-and-fold.ts";
-import { partition } from "../plan/partition.ts";
-import { lowerUnit } from "./unit.ts";
 
 /** Small numbers from a seed, always the same. */
 class Dice {
@@ -147,32 +146,6 @@ function grow(graph: RandomGraph): void {
       return graph.apply("Gather", [x.id, graph.constant(indices)], { axis: int(axis) });
     }
   }
-}
-
-/** Runs the units of a partition one after the other. */
-function executeFused(graph: Graph, inputs: ReadonlyMap<number, ConstantData>): ElementArray[] {
-  const { units, aliasOf } = partition(graph);
-  const known = new Map([...inputs].map(([id, data]) => [id, elementsOf(data)]));
-  const contents = (id: number): ElementArray => {
-    const root = aliasOf.get(id) ?? id;
-    const found = known.get(root) ?? (graph.values[root]!.constant && elementsOf(graph.values[root]!.constant));
-    if (!found) throw new Error(`value ${root} is read before it is made`);
-    return found;
-  };
-  for (const unit of units) {
-    const program = lowerUnit(unit, { fuse: true });
-    const places = unit.graph.inputs.map((local, place) => ({ local, place }));
-    const ordered = [
-      ...places.filter(({ local }) => !unit.weights.has(local)),
-      ...places.filter(({ local }) => unit.weights.has(local)),
-    ];
-    const made = executeProgram(
-      program,
-      ordered.map(({ place }) => contents(unit.inputs[place]!)),
-    );
-    for (const [place, id] of unit.outputs.entries()) known.set(id, made[place]!);
-  }
-  return graph.outputs.map(contents);
 }
 
 function contentsFor(value: GraphValue, dice: Dice): ConstantData {
