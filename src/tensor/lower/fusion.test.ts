@@ -96,7 +96,7 @@ function grow(graph: RandomGraph): void {
   const x = graph.any(({ type }) => type === "float32")!;
   const rank = x.shape.length;
   const like = graph.any(({ type, shape }) => type === "float32" && sameShape(shape, x.shape))!;
-  switch (dice.roll(13)) {
+  switch (dice.roll(17)) {
     case 0:
       return graph.apply(dice.pick(["Relu", "Neg", "Abs", "Sigmoid", "Ceil"]), [x.id]);
     case 1:
@@ -139,6 +139,20 @@ function grow(graph: RandomGraph): void {
       const axis = dice.roll(rank);
       if (x.shape[axis]! < 2 || x.shape[axis]! % 2 !== 0) return;
       return graph.apply("Split", [x.id], { axis: int(axis) }, 2);
+    }
+    case 12: {
+      const extent = x.shape.at(-1)!;
+      const weights = Array.from({ length: extent * 3 }, () => dice.roll(9) - 4);
+      return graph.apply("MatMul", [x.id, graph.constant(denseConstant("float32", [extent, 3], weights))]);
+    }
+    case 13:
+      return graph.apply("Softmax", [x.id], { axis: int(dice.roll(rank)) });
+    case 14:
+      return graph.apply("ReduceMax", [x.id], { axes: { kind: "ints", value: [dice.roll(rank)] }, keepdims: int(1) });
+    case 15: {
+      const extent = x.shape.at(-1)!;
+      const scale = denseConstant("float32", [extent], new Array<number>(extent).fill(0.5));
+      return graph.apply("LayerNormalization", [x.id, graph.constant(scale)], { axis: int(-1) });
     }
     default: {
       const axis = dice.roll(rank);
