@@ -15,6 +15,7 @@ import { gatherScatterOperators } from "./gather-scatter.ts";
 import { selectionOperators } from "./generator-selection.ts";
 import { generatorOperators } from "./generator.ts";
 import { logicOperators } from "./logic.ts";
+import { blockOperators } from "./movement-blocks.ts";
 import { padOperators } from "./movement-pad.ts";
 import { sequenceOperators } from "./movement-sequence.ts";
 import { movementOperators } from "./movement.ts";
@@ -29,6 +30,7 @@ export const families: readonly (readonly OperatorDefinition[])[] = [
   softmax,
   activationOperators,
   arithmeticOperators,
+  blockOperators,
   castOperators,
   comparisonOperators,
   gatherScatterOperators,

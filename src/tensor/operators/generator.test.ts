@@ -56,6 +56,21 @@ describe("EyeLike and windows", () => {
   });
 });
 
+describe("AffineGrid", () => {
+  it("samples between corners or edges, x first", () => {
+    const theta = denseConstant("float32", [1, 2, 3], [1, 0, 0.5, 0, 2, 0]);
+    const size = i64([4], 1, 1, 2, 3);
+    const grid = (align: number): unknown =>
+      runOperator("AffineGrid", [theta, size], { version: 20, attributes: { align_corners: int(align) } })[0];
+    const aligned = [-0.5, -2, 0.5, -2, 1.5, -2, -0.5, 2, 0.5, 2, 1.5, 2];
+    expect(grid(1)).toEqual({ type: "float32", shape: [1, 2, 3, 2], elements: aligned });
+    const edges = (grid(0) as { elements: number[] }).elements.map((one) => Number(one.toFixed(4)));
+    expect(edges.slice(0, 6)).toEqual([-0.1667, -1, 0.5, -1, 1.1667, -1]);
+    const attempt = (): unknown => runOperator("AffineGrid", [theta, i64([5], 1, 1, 2, 3, 3)], { version: 20 });
+    expect(attempt).toThrow(/TENSOR_SHAPE_MISMATCH/);
+  });
+});
+
 describe("NonZero and Unique", () => {
   it("work on constants, and are dynamic otherwise", () => {
     const x = denseConstant("float32", [2, 2], [1, 0, 2, 1]);

@@ -8,6 +8,7 @@ import { typeAttribute } from "./cast.ts";
 import type { OperatorContext } from "./context.ts";
 import type { InferredOutput, OperatorDefinition } from "./definition.ts";
 import { requireGroup, requireSameType } from "./elementwise.ts";
+import { affineGrid } from "./generator-grid.ts";
 import { checkedShape, neverLowered } from "./shape.ts";
 
 /** An operator whose output is known as soon as its parameters are. */
@@ -193,6 +194,7 @@ export const generatorOperators: readonly OperatorDefinition[] = [
   known("ConstantOfShape", 9, filled),
   range,
   eyeLike,
+  affineGrid,
   oneHot,
   known("MelWeightMatrix", 17, melWeights),
   cosineWindow("HannWindow", [0.5, -0.5]),

@@ -122,3 +122,16 @@ describe("CumSum, ReverseSequence, Compress and Trilu", () => {
     expect(() => runOperator("Trilu", [count([3])])).toThrow(/TENSOR_SHAPE_MISMATCH/);
   });
 });
+
+describe("Col2Im", () => {
+  it("adds up overlapping blocks and leaves the padding out", () => {
+    const [image] = runOperator("Col2Im", [count([1, 2, 4]), i64(1, 4), i64(1, 2)], {
+      attributes: { pads: ints(0, 1, 0, 0) },
+    });
+    // Blocks of two begin at -1, 0, 1, 2: element x is the second of block x and the first of block x + 1.
+    expect(image).toEqual({ type: "float32", shape: [1, 1, 1, 4], elements: [4 + 1, 5 + 2, 6 + 3, 7] });
+    const strided = runOperator("Col2Im", [count([1, 4, 2]), i64(5), i64(2)], { attributes: { strides: ints(3) } });
+    expect(strided[0]).toEqual({ type: "float32", shape: [1, 2, 5], elements: [0, 2, 0, 1, 3, 4, 6, 0, 5, 7] });
+    expect(() => runOperator("Col2Im", [count([1, 3, 2]), i64(5), i64(2)])).toThrow(/TENSOR_SHAPE_MISMATCH/);
+  });
+});

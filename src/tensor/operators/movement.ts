@@ -1,6 +1,5 @@
-/** Operators that move elements to other places: Transpose, Expand, Concat, Split, Slice, Tile, blocks of space. */
-import type { Shape } from "../ir/element-type.ts";
-import { add, div, type Expr, index as indexConstant, mul, rem } from "../ir/expression.ts";
+/** Operators that move elements to other places: Transpose, Expand, Concat, Split, Slice, Tile. */
+import { add, type Expr, index as indexConstant, mul, rem } from "../ir/expression.ts";
 import { broadcastIndex, broadcastShapes } from "./broadcast.ts";
 import type { OperatorContext } from "./context.ts";
 import type { OperatorDefinition } from "./definition.ts";
@@ -232,64 +231,6 @@ const tile: OperatorDefinition = {
   },
 };
 
-/** A rearrangement of [batch, channels, height, width] by square blocks. */
-function blockOperator(
-  operator: string,
-  shapeOf: (shape: Shape, block: number) => Shape,
-  sourceOf: (index: readonly Expr[], shape: Shape, block: number, context: OperatorContext) => readonly Expr[],
-): OperatorDefinition {
-  return {
-    operator,
-    since: 1,
-    infer(context) {
-      const { type, shape } = context.input(0);
-      const block = context.int("blocksize");
-      if (shape.length !== 4) context.reject("TENSOR_SHAPE_MISMATCH", `the input has rank ${shape.length}, not 4`);
-      const result = block > 0 ? shapeOf(shape, block) : [NaN];
-      if (result.some((extent) => !Number.isInteger(extent))) {
-        context.reject("TENSOR_SHAPE_MISMATCH", `[${shape.join(",")}] is not made of blocks of ${block}`);
-      }
-      return [{ type, shape: result }];
-    },
-    lower(context) {
-      const { shape } = context.input(0);
-      const block = context.int("blocksize");
-      return {
-        form: "map",
-        elementwise: false,
-        at: (index, [input]) => input!.at(sourceOf(index, shape, block, context)),
-      };
-    },
-  };
-}
-
-const depthToSpace = blockOperator(
-  "DepthToSpace",
-  ([batch, channels, height, width], block) => [batch!, channels! / (block * block), height! * block, width! * block],
-  ([batch, channel, y, x], shape, block, context) => {
-    const size = indexConstant(block);
-    const within = add(mul(rem(y!, size), size), rem(x!, size));
-    const mode = context.string("mode", "DCR");
-    if (mode !== "DCR" && mode !== "CRD") context.reject("TENSOR_BAD_ATTRIBUTE", `mode is ${JSON.stringify(mode)}`);
-    const source =
-      mode === "DCR"
-        ? add(mul(within, indexConstant(shape[1]! / (block * block))), channel!)
-        : add(mul(channel!, indexConstant(block * block)), within);
-    return [batch!, source, div(y!, size), div(x!, size)];
-  },
-);
-
-const spaceToDepth = blockOperator(
-  "SpaceToDepth",
-  ([batch, channels, height, width], block) => [batch!, channels! * block * block, height! / block, width! / block],
-  ([batch, channel, y, x], shape, block) => {
-    const size = indexConstant(block);
-    const within = div(channel!, indexConstant(shape[1]!));
-    const row = add(mul(y!, size), div(within, size));
-    return [batch!, rem(channel!, indexConstant(shape[1]!)), row, add(mul(x!, size), rem(within, size))];
-  },
-);
-
 export const movementOperators: readonly OperatorDefinition[] = [
   transpose,
   expand,
@@ -298,6 +239,4 @@ export const movementOperators: readonly OperatorDefinition[] = [
   slice(1),
   slice(10),
   tile,
-  depthToSpace,
-  spaceToDepth,
 ];
