@@ -51,6 +51,7 @@ export class KernelEmitter {
   readonly elements: readonly ElementType[];
   readonly #locals = new Map<number, Local>();
   readonly #scopes: Scope[] = [{ kept: new Map(), keptLanes: new Map(), owned: [] }];
+  #depth = 0;
   #planned: ReadonlySet<number> = new Set();
   #lanes: LaneEmitter | undefined;
 
@@ -78,6 +79,7 @@ export class KernelEmitter {
 
   /** Emits statements for four lanes of a bound variable. */
   runLanes(statements: readonly Stmt[], laneVariable: number, varying: ReadonlyMap<number, Local>): void {
+    for (const variable of varying.keys()) this.interner.bind(variable, 0);
     this.#bindAll(statements, 0);
     this.#withLanes(laneVariable, () => {
       for (const [variable, local] of varying) this.#lanes!.bind(variable, local);
@@ -229,7 +231,8 @@ export class KernelEmitter {
       const count = extent.value as number;
       const whole = Math.floor(count / laneCount);
       this.#withLanes(one.index.id, () => {
-        this.#scoped(() => b.countedLoop(index, 0, whole, laneCount, () => this.#scoped(() => this.#statements(one.body))));
+        const lanes = (): void => this.#scoped(() => this.#statements(one.body));
+        this.#scoped(() => b.countedLoop(index, 0, whole, laneCount, lanes), false);
       });
       this.#forgetStored(one.body);
       b.countedLoop(index, whole * laneCount, count - whole * laneCount, 1, scalarBody);
@@ -327,7 +330,7 @@ export class KernelEmitter {
         );
       });
       for (const { accumulator, local } of folded) this.#fold(accumulator, local);
-    });
+    }, false);
     b.countedLoop(index, whole * laneCount, count - whole * laneCount, 1, () =>
       this.#scoped(() => {
         this.#statements(one.body);
@@ -469,9 +472,12 @@ export class KernelEmitter {
     return local;
   }
 
-  #scoped(body: () => void): void {
+  /** A scope in which computed values are kept; `deeper` where it is the body of a loop or branch. */
+  #scoped(body: () => void, deeper = true): void {
     this.#scopes.push({ kept: new Map(), keptLanes: new Map(), owned: [] });
+    if (deeper) this.#depth++;
     body();
+    if (deeper) this.#depth--;
     this.builder.release(...this.#scopes.pop()!.owned);
   }
 
@@ -487,7 +493,7 @@ export class KernelEmitter {
 
   /** Computes, before a loop, what its statements need that does not depend on it. */
   #hoist(body: readonly Stmt[], accumulators: readonly Accumulator[] = []): void {
-    const depth = this.#scopes.length - 1;
+    const depth = this.#depth;
     const stored = storedIn(body);
     const seen = new Set<number>();
     const visit = (node: Node, always: boolean): void => {

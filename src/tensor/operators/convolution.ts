@@ -10,7 +10,7 @@ import type { Lowering, OperatorDefinition, TensorView } from "./definition.ts";
 import { combine } from "./reduction.ts";
 import { tapOf, type Window, windowOf } from "./window.ts";
 
-interface Convolution {
+export interface Convolution {
   readonly window: Window;
   readonly groups: number;
   readonly perGroup: number;
@@ -18,7 +18,7 @@ interface Convolution {
   readonly output: number[];
 }
 
-function convolutionOf(context: OperatorContext, input: Shape, weights: Shape): Convolution {
+export function convolutionOf(context: OperatorContext, input: Shape, weights: Shape): Convolution {
   if (input.length < 3 || weights.length !== input.length) {
     context.reject("TENSOR_SHAPE_MISMATCH", `input [${input}] and weights [${weights}] do not go together`);
   }
@@ -33,10 +33,10 @@ function convolutionOf(context: OperatorContext, input: Shape, weights: Shape): 
   return { window, groups, perGroup, outPerGroup: outChannels / groups, output: [input[0]!, outChannels, ...window.output] };
 }
 
-type Read = (view: TensorView, place: readonly Expr[]) => Expr;
+export type Read = (view: TensorView, place: readonly Expr[]) => Expr;
 
 /** Convolution as loops, elements read by `left` and `right` in the type sums are made in. */
-function convolutionLoops(
+export function convolutionLoops(
   convolution: Convolution,
   type: ElementType,
   operands: readonly [number, number],
@@ -130,7 +130,7 @@ function channelsLastOf(context: OperatorContext): Convolution {
 }
 
 /** An 8-bit element less its zero point; `axis` is that of a zero point a channel. */
-function centred(zeroPoint: TensorView | undefined, axis: number): Read {
+export function centred(zeroPoint: TensorView | undefined, axis: number): Read {
   return (view, place) => {
     const value = cast("i32", view.at(place));
     if (!zeroPoint) return value;

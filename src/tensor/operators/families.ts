@@ -4,7 +4,11 @@ import { matrix } from "./matrix.ts";
 import { normalization } from "./normalization.ts";
 import { pooling } from "./pooling.ts";
 import { reduction } from "./reduction.ts";
+import { loss } from "./loss.ts";
+import { quantizedProducts } from "./quantization-products.ts";
+import { quantization } from "./quantization.ts";
 import { softmax } from "./softmax.ts";
+import { sorting } from "./sorting.ts";
 import { castOperators } from "./cast.ts";
 import { comparisonOperators } from "./comparison.ts";
 import type { OperatorDefinition } from "./definition.ts";
@@ -27,7 +31,11 @@ export const families: readonly (readonly OperatorDefinition[])[] = [
   normalization,
   pooling,
   reduction,
+  loss,
+  quantization,
+  quantizedProducts,
   softmax,
+  sorting,
   activationOperators,
   arithmeticOperators,
   blockOperators,

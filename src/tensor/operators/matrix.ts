@@ -7,7 +7,7 @@ import type { OperatorContext } from "./context.ts";
 import type { Lowering, OperatorDefinition, TensorView } from "./definition.ts";
 import { combine } from "./reduction.ts";
 
-interface Product {
+export interface Product {
   readonly batch: number[];
   readonly m: number;
   readonly n: number;
@@ -19,7 +19,7 @@ interface Product {
 }
 
 /** numpy's matmul rules for shapes. */
-function productOf(context: OperatorContext, first: Shape, second: Shape): Product {
+export function productOf(context: OperatorContext, first: Shape, second: Shape): Product {
   if (first.length === 0 || second.length === 0) context.reject("TENSOR_SHAPE_MISMATCH", "scalars have no matrix product");
   const a = first.length === 1 ? [1, ...first] : [...first];
   const b = second.length === 1 ? [...second, 1] : [...second];
@@ -52,10 +52,10 @@ function describeProduct({ a, b, batch, m, n, k }: Product): (first: number, sec
   });
 }
 
-type Element = (view: TensorView, place: readonly Expr[]) => Expr;
+export type Element = (view: TensorView, place: readonly Expr[]) => Expr;
 
 /** The product as loops: `left` and `right` read elements in the type sums are made in. */
-function productLoops(product: Product, type: ElementType, left: Element, right: Element, finish = (sum: Expr, _: readonly Expr[]): Expr => sum): Lowering {
+export function productLoops(product: Product, type: ElementType, left: Element, right: Element, finish = (sum: Expr, _: readonly Expr[]): Expr => sum): Lowering {
   const { a, b, batch, m, n, k } = product;
   return {
     form: "loops",
@@ -163,7 +163,7 @@ const gemm: OperatorDefinition = {
 };
 
 /** An 8-bit element less its zero point, as i32; zero points may be one number, or one a row or column. */
-function centred(zeroPoint: TensorView | undefined, axis: number): Element {
+export function centred(zeroPoint: TensorView | undefined, axis: number): Element {
   return (view, place) => {
     const value = cast("i32", view.at(place));
     if (!zeroPoint) return value;
