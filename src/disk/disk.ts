@@ -1,0 +1,78 @@
+/**
+ * The one door to files.
+ *
+ * Everything durable in Holdfast goes through `Disk`, so that every write, sync and rename can be counted, failed or
+ * lost by another implementation. A method that says "durable" has synced both the file and the folder that names it.
+ * Every failure is a HoldfastError with a `DISK_*` code, the path, and what to do about it. Nothing here interprets
+ * what is in a file.
+ */
+
+/** How a file is opened: only `create-new` makes one, and it fails where the file is already there. */
+export type OpenMode = "read" | "read-write" | "create-new";
+
+export interface FileStat {
+  readonly kind: "file" | "folder" | "other";
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+export interface FolderEntry {
+  readonly name: string;
+  readonly kind: "file" | "folder" | "other";
+}
+
+export interface FreeSpace {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface DiskFile extends AsyncDisposable {
+  readonly path: string;
+  sizeBytes(): Promise<number>;
+  /** Fills `target` from `offset` on; fewer bytes come back only at the end of the file. */
+  readAt(target: Uint8Array, offset: number): Promise<number>;
+  /** Writes every byte of every part, in order and contiguous, from `offset` on. Not durable before a sync. */
+  writeAt(parts: readonly Uint8Array[], offset: number): Promise<void>;
+  truncate(sizeBytes: number): Promise<void>;
+  /** The bytes (and the size) are durable when this returns. After a failure they must be taken for lost. */
+  syncData(): Promise<void>;
+  /** As `syncData`, and the file's other attributes too. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DiskLock extends AsyncDisposable {
+  readonly path: string;
+  release(): Promise<void>;
+}
+
+export interface ReadOptions {
+  /** A larger file is refused with DISK_TOO_LARGE rather than read. Default 2 GiB less one byte. */
+  readonly limitBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Disk {
+  open(path: string, mode: OpenMode): Promise<DiskFile>;
+  readFile(path: string, options?: ReadOptions): Promise<Uint8Array>;
+  /** Writes a whole file in place: quick, and neither atomic nor durable. For what can be made again. */
+  writeFile(path: string, bytes: Uint8Array): Promise<void>;
+  /** The file has either its old content or the new one at every instant, and the new one is durable afterwards. */
+  writeFileAtomic(path: string, bytes: Uint8Array): Promise<void>;
+  /** Moves a file or folder over `to`. Durable only after `syncFolder` of both parents. */
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file; one that is already gone is no error. */
+  remove(path: string): Promise<void>;
+  /** The entries of a folder in the order of their names. */
+  list(path: string): Promise<FolderEntry[]>;
+  /** undefined where nothing has that path. */
+  stat(path: string): Promise<FileStat | undefined>;
+  /** Makes a folder and its parents, durably. One that is already there is no error. */
+  makeFolder(path: string): Promise<void>;
+  syncFolder(path: string): Promise<void>;
+  /** Takes `path` for this process until released, or fails with DISK_LOCKED and the holder's pid. */
+  lock(path: string): Promise<DiskLock>;
+  freeSpace(path: string): Promise<FreeSpace>;
+}
+
+export const defaultReadLimitBytes = 2 ** 31 - 1;

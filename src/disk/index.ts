@@ -1,0 +1,13 @@
+export {
+  type Disk,
+  type DiskFile,
+  type DiskLock,
+  defaultReadLimitBytes,
+  type FileStat,
+  type FolderEntry,
+  type FreeSpace,
+  type OpenMode,
+  type ReadOptions,
+} from "./disk.ts";
+export { diskError } from "./disk-error.ts";
+export { NodeDisk } from "./node-disk.ts";

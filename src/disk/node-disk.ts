@@ -1,0 +1,158 @@
+/** The real disk, on node:fs. The only place in Holdfast that touches files. */
+
+import { randomUUID } from "node:crypto";
+import { constants, type Dirent, type Stats } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { HoldfastError } from "../base/index.ts";
+import {
+  type Disk,
+  type DiskFile,
+  type DiskLock,
+  defaultReadLimitBytes,
+  type FileStat,
+  type FolderEntry,
+  type FreeSpace,
+  type OpenMode,
+  type ReadOptions,
+} from "./disk.ts";
+import { diskError, systemCodeOf } from "./disk-error.ts";
+import { NodeFile } from "./node-file.ts";
+import { takeLock } from "./node-lock.ts";
+
+const openFlags: Readonly<Record<OpenMode, number>> = {
+  read: constants.O_RDONLY,
+  "read-write": constants.O_RDWR,
+  "create-new": constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+};
+
+export class NodeDisk implements Disk {
+  async open(path: string, mode: OpenMode): Promise<DiskFile> {
+    return await doing("open", path, async () => new NodeFile(path, await open(path, openFlags[mode], 0o644)));
+  }
+
+  async readFile(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
+    const limitBytes = options.limitBytes ?? defaultReadLimitBytes;
+    await using file = await this.open(path, "read");
+    const sizeBytes = await file.sizeBytes();
+    refuseLarger(path, sizeBytes, limitBytes);
+    options.signal?.throwIfAborted();
+    if (sizeBytes === 0) return await this.#readUnsized(file, limitBytes);
+    const bytes = new Uint8Array(sizeBytes);
+    const count = await file.readAt(bytes, 0);
+    options.signal?.throwIfAborted();
+    return count === sizeBytes ? bytes : bytes.slice(0, count);
+  }
+
+  async writeFile(path: string, bytes: Uint8Array): Promise<void> {
+    await doing("write", path, () => writeFile(path, bytes));
+  }
+
+  async writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
+    const folder = dirname(path);
+    const temporary = join(folder, `.${basename(path)}.${randomUUID()}.tmp`);
+    try {
+      const file = await this.open(temporary, "create-new");
+      try {
+        await file.writeAt([bytes], 0);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await this.rename(temporary, path);
+    } catch (error) {
+      await this.remove(temporary).catch(() => undefined);
+      throw error;
+    }
+    await this.syncFolder(folder);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await doing(`move to ${to} the file`, from, () => rename(from, to));
+  }
+
+  async remove(path: string): Promise<void> {
+    await doing("remove", path, () => rm(path, { force: true }));
+  }
+
+  async list(path: string): Promise<FolderEntry[]> {
+    const entries = await doing("list", path, () => readdir(path, { withFileTypes: true }));
+    const listed = entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+    return listed.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async stat(path: string): Promise<FileStat | undefined> {
+    return await doing("stat", path, async () => {
+      try {
+        const found = await stat(path);
+        return { kind: kindOf(found), sizeBytes: found.size, modifiedMs: found.mtimeMs };
+      } catch (cause) {
+        if (systemCodeOf(cause) === "ENOENT") return undefined;
+        throw cause;
+      }
+    });
+  }
+
+  async makeFolder(path: string): Promise<void> {
+    const whole = resolve(path);
+    const first = await doing("make the folder", path, () => mkdir(whole, { recursive: true }));
+    if (first === undefined) return;
+    for (let folder = whole; folder.length >= first.length; folder = dirname(folder)) await this.syncFolder(dirname(folder));
+  }
+
+  async syncFolder(path: string): Promise<void> {
+    await doing("sync the folder", path, async () => {
+      const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+      try {
+        await folder.sync();
+      } finally {
+        await folder.close();
+      }
+    });
+  }
+
+  async lock(path: string): Promise<DiskLock> {
+    return await takeLock(path);
+  }
+
+  async freeSpace(path: string): Promise<FreeSpace> {
+    const found = await doing("measure", path, () => statfs(path));
+    return { freeBytes: found.bavail * found.bsize, totalBytes: found.blocks * found.bsize };
+  }
+
+  /** Files of the kernel and pipes say that they have no bytes and have some. */
+  async #readUnsized(file: DiskFile, limitBytes: number): Promise<Uint8Array> {
+    const chunk = new Uint8Array(Math.min(65_536, limitBytes + 1));
+    let all = new Uint8Array(0);
+    for (;;) {
+      const count = await file.readAt(chunk, all.length);
+      if (count === 0) return all;
+      refuseLarger(file.path, all.length + count, limitBytes);
+      const longer = new Uint8Array(all.length + count);
+      longer.set(all);
+      longer.set(chunk.subarray(0, count), all.length);
+      all = longer;
+    }
+  }
+}
+
+function refuseLarger(path: string, sizeBytes: number, limitBytes: number): void {
+  if (sizeBytes <= limitBytes) return;
+  throw new HoldfastError("DISK_TOO_LARGE", `${path} has ${sizeBytes} bytes, more than the limit of ${limitBytes}`, {
+    hint: "Check that this is the file you mean.",
+    details: { path, sizeBytes, limitBytes },
+  });
+}
+
+function kindOf(entry: Dirent | Stats): FileStat["kind"] {
+  if (entry.isFile()) return "file";
+  return entry.isDirectory() ? "folder" : "other";
+}
+
+async function doing<T>(operation: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw diskError(operation, path, cause);
+  }
+}
