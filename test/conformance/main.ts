@@ -1,7 +1,7 @@
 /**
  * Runs the ONNX backend node cases through Holdfast and files how each ended.
  *
- *     node test/conformance/main.ts [--data DIR] [--json FILE] [--filter RE] [--mode eager|fused] [--verbose]
+ *     node test/conformance/main.ts [--data DIR] [--json FILE] [--filter RE] [--mode compiled|eager|fused] [--verbose]
  *
  * A whole run (no filter) writes docs/onnx-support.md. Exits with 1 where any case was wrong or crashed.
  */
@@ -9,17 +9,22 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { caseNames, readCase } from "./case.ts";
+import { compiledExecution } from "./compiled.ts";
 import { supportPage, summary } from "./report.ts";
 import { eagerExecution, type Execution, fusedExecution, type Outcome, runCase } from "./run.ts";
 
-const executions: Readonly<Record<string, Execution>> = { eager: eagerExecution, fused: fusedExecution };
+const executions: Readonly<Record<string, Execution>> = {
+  compiled: compiledExecution,
+  eager: eagerExecution,
+  fused: fusedExecution,
+};
 
 const { values: flags } = parseArgs({
   options: {
     data: { type: "string", default: "/usr/share/libonnx-testdata/data/node" },
     json: { type: "string" },
     filter: { type: "string" },
-    mode: { type: "string", default: "eager" },
+    mode: { type: "string", default: "compiled" },
     verbose: { type: "boolean", default: false },
   },
 });
@@ -48,7 +53,7 @@ async function main(): Promise<number> {
   }
   say(summary(outcomes));
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(outcomes, null, 1)}\n`);
-  if (!filter && flags.mode !== "fused") {
+  if (!filter && flags.mode === "compiled") {
     const docs = join(import.meta.dirname, "../../docs");
     mkdirSync(docs, { recursive: true });
     writeFileSync(join(docs, "onnx-support.md"), supportPage(outcomes));

@@ -85,12 +85,14 @@ export class Interner {
     const { terms, constant } = this.#linear(this.node(offset));
     const sorted = [...terms.values()].sort((x, y) => x.node.depth - y.node.depth || x.node.id - y.node.id);
     let address = this.variable(pointerVariable(buffer), "i32");
+    // An instruction's constant is added without wrapping: it may only stand where the rest cannot be negative.
+    const plain = sorted.every(({ node, factor }) => factor >= 0 && node.op === "var");
+    const bytes = constant * size;
+    if (bytes !== 0 && (bytes < 0 || !plain)) address = this.#binary("add", address, this.constant("i32", bytes));
     for (const { node, factor } of sorted) {
       if (factor !== 0) address = this.#binary("add", address, this.#times(node, factor * size));
     }
-    const bytes = constant * size;
-    if (bytes < 0) return { address: this.#binary("add", address, this.constant("i32", bytes)), offset: 0 };
-    return { address, offset: bytes };
+    return { address, offset: bytes >= 0 && plain ? bytes : 0 };
   }
 
   variable(id: number, type: ScalarType): Node {

@@ -22,7 +22,7 @@ import { index as indexConstant } from "../ir/expression.ts";
 import { broadcastShapes } from "./broadcast.ts";
 import type { OperatorContext } from "./context.ts";
 import type { OperatorDefinition } from "./definition.ts";
-import { elementAt, elementwise, like, requireGroup, requireSameType } from "./elementwise.ts";
+import { elementAt, elementwise, like, requireGroup, requireSameType, requireSingle } from "./elementwise.ts";
 
 function binaryOperator(operator: string, since: number, fn: BinaryFunction): OperatorDefinition {
   return elementwise({ operator, since, inputs: 2, group: "number", compute: ([a, b]) => binary(fn, a!, b!) });
@@ -95,9 +95,7 @@ const clipByInputs: OperatorDefinition = {
     for (const place of [1, 2]) {
       if (!context.inputs[place]) continue;
       requireSameType(context, 0, place);
-      if (context.input(place).shape.some((extent) => extent !== 1)) {
-        context.reject("TENSOR_BAD_INPUT", `input ${place} is not a single number`);
-      }
+      requireSingle(context, place);
     }
     return [{ type, shape: context.input(0).shape }];
   },

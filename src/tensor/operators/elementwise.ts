@@ -3,7 +3,7 @@
  *
  * Families list such functions in tables; what is common (types, shapes, broadcasting, the map) is here once.
  */
-import { type ElementType, isFloat } from "../ir/element-type.ts";
+import { type ElementType, elementCount, isFloat } from "../ir/element-type.ts";
 import { constant, type Expr } from "../ir/expression.ts";
 import { broadcastIndex, broadcastShapes } from "./broadcast.ts";
 import type { OperatorContext } from "./context.ts";
@@ -32,6 +32,14 @@ export function requireGroup(context: OperatorContext, group: TypeGroup, positio
 export function requireSameType(context: OperatorContext, first: number, second: number): void {
   const [a, b] = [context.input(first).type, context.input(second).type];
   if (a !== b) context.reject("TENSOR_BAD_INPUT", `inputs ${first} and ${second} are ${a} and ${b}, not of one type`);
+}
+
+/** Rejects the node where an input is not one element. */
+export function requireSingle(context: OperatorContext, position: number): void {
+  const { shape } = context.input(position);
+  if (elementCount(shape) !== 1) {
+    context.reject("TENSOR_BAD_INPUT", `input ${position} of shape [${shape.join(",")}] is not a single element`);
+  }
 }
 
 /** A constant of the type of another expression. */

@@ -15,6 +15,7 @@ import {
 } from "../ir/expression.ts";
 import type { OperatorContext } from "./context.ts";
 import type { OperatorDefinition, TensorView } from "./definition.ts";
+import { requireSameType, requireSingle } from "./elementwise.ts";
 import { axesOf, checkedShape, listArgument } from "./shape.ts";
 
 type Mode = "constant" | "edge" | "reflect" | "wrap";
@@ -94,6 +95,10 @@ const pad: OperatorDefinition = {
     const { type, shape } = context.input(0);
     const { before, after } = paddingOf(context);
     const mode = modeOf(context);
+    if (context.inputs[2]) {
+      requireSameType(context, 0, 2);
+      requireSingle(context, 2);
+    }
     const result = shape.map((extent, axis) => extent + before[axis]! + after[axis]!);
     if (mode !== "constant" && shape.some((extent, axis) => extent === 0 && result[axis]! > 0)) {
       context.reject("TENSOR_SHAPE_MISMATCH", `mode ${mode} has nothing to repeat in [${shape.join(",")}]`);

@@ -16,7 +16,7 @@ import {
 import type { Stmt } from "../ir/kernel.ts";
 import type { OperatorContext } from "./context.ts";
 import type { OperatorDefinition, TensorView } from "./definition.ts";
-import { requireGroup } from "./elementwise.ts";
+import { requireGroup, requireSingle } from "./elementwise.ts";
 
 /** An index with a part put in. */
 function inserted(index: readonly Expr[], axis: number, part: Expr): readonly Expr[] {
@@ -167,6 +167,10 @@ const triangle: OperatorDefinition = {
   infer(context) {
     const { type, shape } = context.input(0);
     requireMatrix(context, shape);
+    if (context.inputs[1]) {
+      requireGroup(context, "integer", 1);
+      requireSingle(context, 1);
+    }
     return [{ type, shape }];
   },
   lower(context) {
