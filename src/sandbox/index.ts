@@ -5,8 +5,9 @@
  * with an outcome, a payload or a typed verdict.
  */
 
+export { createCellPool } from "./cell-pool.ts";
 export type { CellClock } from "./clock.ts";
-export type { Enforcement } from "./enforcement.ts";
+export type { Enforcement, Measure, WaivableMeasure } from "./enforcement.ts";
 export type { CellContext, CellHandler } from "./handler.ts";
 export type { CellJob, CellPool, CellPoolEvents, CellPoolOptions, CellPoolStats } from "./options.ts";
 export type { CellOutcome, Verdict, VerdictKind } from "./verdict.ts";

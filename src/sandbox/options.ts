@@ -1,7 +1,7 @@
 /** The public shape of a cell pool: options, job, statistics, events. */
 
 import type { CellClock } from "./clock.ts";
-import type { Enforcement } from "./enforcement.ts";
+import type { Enforcement, WaivableMeasure } from "./enforcement.ts";
 import type { CellOutcome, Verdict, VerdictKind } from "./verdict.ts";
 
 export interface CellPoolOptions {
@@ -19,6 +19,8 @@ export interface CellPoolOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Folders the cell may read besides the packages of the handler and of Holdfast. */
   readonly readable?: readonly URL[];
+  /** Measures to do without, where the handler cannot work under them. Listed as waived by `enforcement()`. */
+  readonly waive?: readonly WaivableMeasure[];
   /** A cell is replaced after so many jobs. Default 256. */
   readonly recycleAfter?: number;
   /** How long a cell may take to become ready. Default 10 s. */
