@@ -3,10 +3,12 @@ import { convolution } from "./convolution.ts";
 import { matrix } from "./matrix.ts";
 import { normalization } from "./normalization.ts";
 import { pooling } from "./pooling.ts";
+import { recurrent } from "./recurrent.ts";
 import { reduction } from "./reduction.ts";
 import { loss } from "./loss.ts";
 import { quantizedProducts } from "./quantization-products.ts";
 import { quantization } from "./quantization.ts";
+import { resize } from "./resize.ts";
 import { softmax } from "./softmax.ts";
 import { sorting } from "./sorting.ts";
 import { castOperators } from "./cast.ts";
@@ -30,7 +32,9 @@ export const families: readonly (readonly OperatorDefinition[])[] = [
   matrix,
   normalization,
   pooling,
+  recurrent,
   reduction,
+  resize,
   loss,
   quantization,
   quantizedProducts,
