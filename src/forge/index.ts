@@ -1,0 +1,15 @@
+export type { ForgeEvent, ForgeListener, JobState, UnitVerdict } from "./events.ts";
+export {
+  type Forge,
+  type ForgeOptions,
+  type JobHandle,
+  type JobRequest,
+  type JobSummary,
+  journalFolder,
+  openForge,
+} from "./forge.ts";
+export { type JobResult, type UnitCells, unitKeyOf } from "./job-run.ts";
+export { readJournal } from "./journal.ts";
+export type { EagerUnit, StoredFile } from "./ledger.ts";
+export { defaultStrategy, type Strategy, strategies, type StrategyLimits } from "./strategy.ts";
+export type { ArtifactFile, Plan, PlanUnit, Toolchain } from "./toolchain.ts";
