@@ -1,13 +1,17 @@
 /** The operator families, one file each; a family is a list of definitions. */
 import { convolution } from "./convolution.ts";
 import { matrix } from "./matrix.ts";
+import { determinant } from "./misc-determinant.ts";
+import { einsum } from "./misc-einsum.ts";
 import { normalization } from "./normalization.ts";
+import { regionPooling } from "./pooling-regions.ts";
 import { pooling } from "./pooling.ts";
 import { recurrent } from "./recurrent.ts";
 import { reduction } from "./reduction.ts";
 import { loss } from "./loss.ts";
 import { quantizedProducts } from "./quantization-products.ts";
 import { quantization } from "./quantization.ts";
+import { gridSampling } from "./resize-grid-sample.ts";
 import { resize } from "./resize.ts";
 import { softmax } from "./softmax.ts";
 import { sorting } from "./sorting.ts";
@@ -30,8 +34,12 @@ import { shapeOperators } from "./shape.ts";
 export const families: readonly (readonly OperatorDefinition[])[] = [
   convolution,
   matrix,
+  determinant,
+  einsum,
+  gridSampling,
   normalization,
   pooling,
+  regionPooling,
   recurrent,
   reduction,
   resize,
