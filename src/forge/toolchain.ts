@@ -12,8 +12,12 @@ export interface Toolchain {
   plan(model: Uint8Array, options: Uint8Array): Promise<Plan> | Plan;
   /** Loaded in the cell; exports `handle(kind, payload)`. Called with kind "compile" and a unit's spec. */
   readonly cellModule: URL;
-  /** The objects in plan order; undefined means that the unit stays eager. */
-  merge(plan: Plan, objects: readonly (Uint8Array | undefined)[]): Promise<ArtifactFile[]> | ArtifactFile[];
+  /** The objects in plan order; undefined means that the unit stays eager, for the reason given by its hash. */
+  merge(
+    plan: Plan,
+    objects: readonly (Uint8Array | undefined)[],
+    reasons: ReadonlyMap<string, string>,
+  ): Promise<ArtifactFile[]> | ArtifactFile[];
 }
 
 export interface PlanUnit {

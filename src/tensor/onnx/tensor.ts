@@ -1,5 +1,6 @@
 /** ONNX tensors -> constants: every storage form, external data included, checked against the declared shape. */
 import { HoldfastError } from "../../base/index.ts";
+import { staysInside } from "./external.ts";
 import type { TensorProto } from "../gen/onnx/onnx_pb.ts";
 import { denseConstant } from "../graph/constant.ts";
 import type { ConstantData } from "../graph/graph.ts";
@@ -82,8 +83,7 @@ function fieldOf(tensor: TensorProto, type: ElementType): ArrayLike<number | big
 function readExternalTensor(tensor: TensorProto, where: string, expected: number, read: ReadExternal | undefined): Uint8Array {
   const entry = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = entry.get("location") ?? "";
-  const parts = location.split(/[/\\]/);
-  if (location === "" || /^([/\\]|[A-Za-z]:)/.test(location) || parts.includes("..") || location.includes("\0")) {
+  if (!staysInside(location)) {
     throw new HoldfastError("ONNX_EXTERNAL_PATH", `${where}: external data path ${JSON.stringify(location)} leaves the model's folder`, {
       hint: "only files beside or below the model are read: move the data there and export again",
       details: { location },

@@ -6,15 +6,13 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Duration } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file holdfast/v2/blueprint.proto.
  */
 export const file_holdfast_v2_blueprint: GenFile = /*@__PURE__*/
-  fileDesc("Chtob2xkZmFzdC92Mi9ibHVlcHJpbnQucHJvdG8SC2hvbGRmYXN0LnYyIkIKBlRlbnNvchIMCgR0eXBlGAEgASgJEg0KBXNoYXBlGAIgAygNEg0KBXNwbGF0GAMgASgIEgwKBGRhdGEYBCABKAwiWQoFVmFsdWUSDAoEbmFtZRgBIAEoCRIMCgR0eXBlGAIgASgJEg0KBXNoYXBlGAMgAygNEiUKCGNvbnN0YW50GAQgASgLMhMuaG9sZGZhc3QudjIuVGVuc29yIvcBCglBdHRyaWJ1dGUSDAoEbmFtZRgBIAEoCRINCgNpbnQYAiABKBJIABIPCgVmbG9hdBgDIAEoAUgAEhAKBnN0cmluZxgEIAEoCUgAEiQKBGludHMYBSABKAsyFC5ob2xkZmFzdC52Mi5JbnRMaXN0SAASKAoGZmxvYXRzGAYgASgLMhYuaG9sZGZhc3QudjIuRmxvYXRMaXN0SAASKgoHc3RyaW5ncxgHIAEoCzIXLmhvbGRmYXN0LnYyLlN0cmluZ0xpc3RIABIlCgZ0ZW5zb3IYCCABKAsyEy5ob2xkZmFzdC52Mi5UZW5zb3JIAEIHCgV2YWx1ZSIZCgdJbnRMaXN0Eg4KBnZhbHVlcxgBIAMoEiIbCglGbG9hdExpc3QSDgoGdmFsdWVzGAEgAygBIhwKClN0cmluZ0xpc3QSDgoGdmFsdWVzGAEgAygJIpQBCgROb2RlEgwKBG5hbWUYASABKAkSDgoGZG9tYWluGAIgASgJEhAKCG9wZXJhdG9yGAMgASgJEg8KB3ZlcnNpb24YBCABKA0SDgoGaW5wdXRzGAUgAygREg8KB291dHB1dHMYBiADKBESKgoKYXR0cmlidXRlcxgHIAMoCzIWLmhvbGRmYXN0LnYyLkF0dHJpYnV0ZSKAAQoJQmx1ZXByaW50EgwKBG5hbWUYASABKAkSIgoGdmFsdWVzGAIgAygLMhIuaG9sZGZhc3QudjIuVmFsdWUSIAoFbm9kZXMYAyADKAsyES5ob2xkZmFzdC52Mi5Ob2RlEg4KBmlucHV0cxgEIAMoDRIPCgdvdXRwdXRzGAUgAygNImYKCFVuaXRTcGVjEiUKBWdyYXBoGAEgASgLMhYuaG9sZGZhc3QudjIuQmx1ZXByaW50Eg8KB3dlaWdodHMYAiADKA0SEAoIY29tcGlsZXIYAyABKAkSEAoIc3RyYXRlZ3kYBCABKAkiagoIRnVuY3Rpb24SDgoGc3ltYm9sGAEgASgJEg4KBnBhcmFtcxgCIAEoDBIPCgdyZXN1bHRzGAMgASgMEg4KBmxvY2FscxgEIAEoDBIOCgZwaWVjZXMYBSADKAwSDQoFY2FsbHMYBiADKAkiTgoLQ29kZVZhcmlhbnQSKAoJZnVuY3Rpb25zGAEgAygLMhUuaG9sZGZhc3QudjIuRnVuY3Rpb24SFQoNc2NyYXRjaF9ieXRlcxgCIAEoDSJWCgpWYWxpZGF0aW9uEhoKEm1heF9hYnNvbHV0ZV9lcnJvchgBIAEoARIaChJtYXhfcmVsYXRpdmVfZXJyb3IYAiABKAESEAoIZWxlbWVudHMYAyABKAQiygEKClVuaXRPYmplY3QSKAoGc3RyaWN0GAEgASgLMhguaG9sZGZhc3QudjIuQ29kZVZhcmlhbnQSKQoHcmVsYXhlZBgCIAEoCzIYLmhvbGRmYXN0LnYyLkNvZGVWYXJpYW50EjIKEXN0cmljdF92YWxpZGF0aW9uGAMgASgLMhcuaG9sZGZhc3QudjIuVmFsaWRhdGlvbhIzChJyZWxheGVkX3ZhbGlkYXRpb24YBCABKAsyFy5ob2xkZmFzdC52Mi5WYWxpZGF0aW9uIrYBCg5Db21waWxlT3B0aW9ucxIMCgRuYW1lGAEgASgJEicKBnNoYXBlcxgCIAMoCzIXLmhvbGRmYXN0LnYyLk5hbWVkU2hhcGUSKgoIYmluZGluZ3MYAyADKAsyGC5ob2xkZmFzdC52Mi5OYW1lZFRlbnNvchIQCghzdHJhdGVneRgEIAEoCRIvCgx1bml0X3RpbWVvdXQYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iKQoKTmFtZWRTaGFwZRIMCgRuYW1lGAEgASgJEg0KBXNoYXBlGAIgAygNIkAKC05hbWVkVGVuc29yEgwKBG5hbWUYASABKAkSIwoGdGVuc29yGAIgASgLMhMuaG9sZGZhc3QudjIuVGVuc29yYgZwcm90bzM", [file_google_protobuf_duration]);
+  fileDesc("Chtob2xkZmFzdC92Mi9ibHVlcHJpbnQucHJvdG8SC2hvbGRmYXN0LnYyIkIKBlRlbnNvchIMCgR0eXBlGAEgASgJEg0KBXNoYXBlGAIgAygNEg0KBXNwbGF0GAMgASgIEgwKBGRhdGEYBCABKAwiWQoFVmFsdWUSDAoEbmFtZRgBIAEoCRIMCgR0eXBlGAIgASgJEg0KBXNoYXBlGAMgAygNEiUKCGNvbnN0YW50GAQgASgLMhMuaG9sZGZhc3QudjIuVGVuc29yIvcBCglBdHRyaWJ1dGUSDAoEbmFtZRgBIAEoCRINCgNpbnQYAiABKBJIABIPCgVmbG9hdBgDIAEoAUgAEhAKBnN0cmluZxgEIAEoCUgAEiQKBGludHMYBSABKAsyFC5ob2xkZmFzdC52Mi5JbnRMaXN0SAASKAoGZmxvYXRzGAYgASgLMhYuaG9sZGZhc3QudjIuRmxvYXRMaXN0SAASKgoHc3RyaW5ncxgHIAEoCzIXLmhvbGRmYXN0LnYyLlN0cmluZ0xpc3RIABIlCgZ0ZW5zb3IYCCABKAsyEy5ob2xkZmFzdC52Mi5UZW5zb3JIAEIHCgV2YWx1ZSIZCgdJbnRMaXN0Eg4KBnZhbHVlcxgBIAMoEiIbCglGbG9hdExpc3QSDgoGdmFsdWVzGAEgAygBIhwKClN0cmluZ0xpc3QSDgoGdmFsdWVzGAEgAygJIpQBCgROb2RlEgwKBG5hbWUYASABKAkSDgoGZG9tYWluGAIgASgJEhAKCG9wZXJhdG9yGAMgASgJEg8KB3ZlcnNpb24YBCABKA0SDgoGaW5wdXRzGAUgAygREg8KB291dHB1dHMYBiADKBESKgoKYXR0cmlidXRlcxgHIAMoCzIWLmhvbGRmYXN0LnYyLkF0dHJpYnV0ZSKAAQoJQmx1ZXByaW50EgwKBG5hbWUYASABKAkSIgoGdmFsdWVzGAIgAygLMhIuaG9sZGZhc3QudjIuVmFsdWUSIAoFbm9kZXMYAyADKAsyES5ob2xkZmFzdC52Mi5Ob2RlEg4KBmlucHV0cxgEIAMoDRIPCgdvdXRwdXRzGAUgAygNImYKCFVuaXRTcGVjEiUKBWdyYXBoGAEgASgLMhYuaG9sZGZhc3QudjIuQmx1ZXByaW50Eg8KB3dlaWdodHMYAiADKA0SEAoIY29tcGlsZXIYAyABKAkSEAoIc3RyYXRlZ3kYBCABKAkiagoIRnVuY3Rpb24SDgoGc3ltYm9sGAEgASgJEg4KBnBhcmFtcxgCIAEoDBIPCgdyZXN1bHRzGAMgASgMEg4KBmxvY2FscxgEIAEoDBIOCgZwaWVjZXMYBSADKAwSDQoFY2FsbHMYBiADKAkiTgoLQ29kZVZhcmlhbnQSKAoJZnVuY3Rpb25zGAEgAygLMhUuaG9sZGZhc3QudjIuRnVuY3Rpb24SFQoNc2NyYXRjaF9ieXRlcxgCIAEoDSJWCgpWYWxpZGF0aW9uEhoKEm1heF9hYnNvbHV0ZV9lcnJvchgBIAEoARIaChJtYXhfcmVsYXRpdmVfZXJyb3IYAiABKAESEAoIZWxlbWVudHMYAyABKAQiygEKClVuaXRPYmplY3QSKAoGc3RyaWN0GAEgASgLMhguaG9sZGZhc3QudjIuQ29kZVZhcmlhbnQSKQoHcmVsYXhlZBgCIAEoCzIYLmhvbGRmYXN0LnYyLkNvZGVWYXJpYW50EjIKEXN0cmljdF92YWxpZGF0aW9uGAMgASgLMhcuaG9sZGZhc3QudjIuVmFsaWRhdGlvbhIzChJyZWxheGVkX3ZhbGlkYXRpb24YBCABKAsyFy5ob2xkZmFzdC52Mi5WYWxpZGF0aW9uIs0BCg5Db21waWxlT3B0aW9ucxIMCgRuYW1lGAEgASgJEicKBnNoYXBlcxgCIAMoCzIXLmhvbGRmYXN0LnYyLk5hbWVkU2hhcGUSKgoIYmluZGluZ3MYAyADKAsyGC5ob2xkZmFzdC52Mi5OYW1lZFRlbnNvchIQCghzdHJhdGVneRgEIAEoCRIxCg5leHRlcm5hbF9maWxlcxgFIAMoCzIZLmhvbGRmYXN0LnYyLkV4dGVybmFsRmlsZRITCgtzaW5nbGVfZmlsZRgGIAEoCCIuCgxFeHRlcm5hbEZpbGUSEAoIbG9jYXRpb24YASABKAkSDAoEZGF0YRgCIAEoDCIpCgpOYW1lZFNoYXBlEgwKBG5hbWUYASABKAkSDQoFc2hhcGUYAiADKA0iQAoLTmFtZWRUZW5zb3ISDAoEbmFtZRgBIAEoCRIjCgZ0ZW5zb3IYAiABKAsyEy5ob2xkZmFzdC52Mi5UZW5zb3JiBnByb3RvMw");
 
 /**
  * @generated from message holdfast.v2.Tensor
@@ -487,9 +485,18 @@ export type CompileOptions = Message<"holdfast.v2.CompileOptions"> & {
   strategy: string;
 
   /**
-   * @generated from field: google.protobuf.Duration unit_timeout = 5;
+   * Files beside the model that hold its tensors, by their names in it.
+   *
+   * @generated from field: repeated holdfast.v2.ExternalFile external_files = 5;
    */
-  unitTimeout?: Duration | undefined;
+  externalFiles: ExternalFile[];
+
+  /**
+   * Module and weights inside the wrapper.
+   *
+   * @generated from field: bool single_file = 6;
+   */
+  singleFile: boolean;
 };
 
 /**
@@ -498,6 +505,28 @@ export type CompileOptions = Message<"holdfast.v2.CompileOptions"> & {
  */
 export const CompileOptionsSchema: GenMessage<CompileOptions> = /*@__PURE__*/
   messageDesc(file_holdfast_v2_blueprint, 13);
+
+/**
+ * @generated from message holdfast.v2.ExternalFile
+ */
+export type ExternalFile = Message<"holdfast.v2.ExternalFile"> & {
+  /**
+   * @generated from field: string location = 1;
+   */
+  location: string;
+
+  /**
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message holdfast.v2.ExternalFile.
+ * Use `create(ExternalFileSchema)` to create a new message.
+ */
+export const ExternalFileSchema: GenMessage<ExternalFile> = /*@__PURE__*/
+  messageDesc(file_holdfast_v2_blueprint, 14);
 
 /**
  * @generated from message holdfast.v2.NamedShape
@@ -519,7 +548,7 @@ export type NamedShape = Message<"holdfast.v2.NamedShape"> & {
  * Use `create(NamedShapeSchema)` to create a new message.
  */
 export const NamedShapeSchema: GenMessage<NamedShape> = /*@__PURE__*/
-  messageDesc(file_holdfast_v2_blueprint, 14);
+  messageDesc(file_holdfast_v2_blueprint, 15);
 
 /**
  * @generated from message holdfast.v2.NamedTensor
@@ -541,5 +570,5 @@ export type NamedTensor = Message<"holdfast.v2.NamedTensor"> & {
  * Use `create(NamedTensorSchema)` to create a new message.
  */
 export const NamedTensorSchema: GenMessage<NamedTensor> = /*@__PURE__*/
-  messageDesc(file_holdfast_v2_blueprint, 15);
+  messageDesc(file_holdfast_v2_blueprint, 16);
 
