@@ -7,6 +7,7 @@ import { type ElementType, type Shape, scalarTypeOf } from "../ir/element-type.t
 import { add, and, cast, compare, constant, div, type Expr, index, max, min, mul, rem, select, sub } from "../ir/expression.ts";
 import type { OperatorContext } from "./context.ts";
 import type { Lowering, OperatorDefinition, TensorView } from "./definition.ts";
+import { checkIntegerOperands } from "./matrix.ts";
 import { combine } from "./reduction.ts";
 import { tapOf, type Window, windowOf } from "./window.ts";
 
@@ -73,6 +74,7 @@ const conv: OperatorDefinition = {
   infer(context) {
     const [x, w, bias] = [context.input(0), context.input(1), context.inputs[2]];
     if (bias && String(bias.shape) !== String([w.shape[0]])) context.reject("TENSOR_SHAPE_MISMATCH", `bias [${bias.shape}] for ${w.shape[0]} channels`);
+    if (w.type !== x.type || (bias && bias.type !== x.type)) context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
     return [{ type: x.type, shape: convolutionOf(context, x.shape, w.shape).output }];
   },
   lower(context) {
@@ -143,7 +145,9 @@ const convInteger: OperatorDefinition = {
   operator: "ConvInteger",
   since: 10,
   infer(context) {
-    return [{ type: "int32", shape: convolutionOf(context, context.input(0).shape, context.input(1).shape).output }];
+    const { output } = convolutionOf(context, context.input(0).shape, context.input(1).shape);
+    checkIntegerOperands(context, [1, output[1]]);
+    return [{ type: "int32", shape: output }];
   },
   lower(context) {
     const convolution = convolutionOf(context, context.input(0).shape, context.input(1).shape);
@@ -181,6 +185,12 @@ function transposedOf(context: OperatorContext): Transposed {
   const pads = context.ints("pads", new Array<number>(rank * 2).fill(0));
   const mode = context.string("auto_pad", "NOTSET");
   const wanted = context.ints("output_shape", []);
+  const lists = [strides, dilations, extra].every((list) => list.length === rank) && pads.length === 2 * rank;
+  if (!lists || [...strides, ...dilations, ...kernel].some((value) => !(value >= 1)) || [...pads, ...extra].some((value) => !(value >= 0))) {
+    context.reject("TENSOR_BAD_ATTRIBUTE", `strides, dilations, pads or output_padding do not fit ${rank} spatial axes`);
+  }
+  if (wanted.length > 0 && wanted.length < rank) context.reject("TENSOR_BAD_ATTRIBUTE", `output_shape [${wanted}] for ${rank} spatial axes`);
+  if (groups < 1 || x.shape[1]! % groups !== 0) context.reject("TENSOR_SHAPE_MISMATCH", `${x.shape[1]} channels in ${groups} groups`);
   const padsBegin: number[] = [];
   const output: number[] = [];
   for (let axis = 0; axis < rank; axis++) {
@@ -207,8 +217,11 @@ const convTranspose: OperatorDefinition = {
   since: 1,
   infer(context) {
     const { output, groups } = transposedOf(context);
-    const [x, w] = [context.input(0), context.input(1)];
-    return [{ type: x.type, shape: [x.shape[0]!, w.shape[1]! * groups, ...output] }];
+    const [x, w, bias] = [context.input(0), context.input(1), context.inputs[2]];
+    const channels = w.shape[1]! * groups;
+    if (w.type !== x.type || (bias && bias.type !== x.type)) context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
+    if (bias && String(bias.shape) !== String([channels])) context.reject("TENSOR_SHAPE_MISMATCH", `bias [${bias.shape}] for ${channels} channels`);
+    return [{ type: x.type, shape: [x.shape[0]!, channels, ...output] }];
   },
   lower(context) {
     const transposed = transposedOf(context);

@@ -111,6 +111,7 @@ const gemm: OperatorDefinition = {
     const [m, k] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
     const [kB, n] = transB ? [b.shape[1]!, b.shape[0]!] : [b.shape[0]!, b.shape[1]!];
     if (k !== kB) context.reject("TENSOR_SHAPE_MISMATCH", `[${a.shape}] times [${b.shape}]: ${k} columns meet ${kB} rows`);
+    if (b.type !== a.type || (c && c.type !== a.type)) context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
     const shape = [m, n];
     if (c && String(broadcastShapes(context, shape, c.shape)) !== String(shape)) {
       context.reject("TENSOR_SHAPE_MISMATCH", `C of shape [${c.shape}] does not broadcast to [${shape}]`);
@@ -122,8 +123,7 @@ const gemm: OperatorDefinition = {
     const transA = context.int("transA", 0) !== 0;
     const transB = context.int("transB", 0) !== 0;
     const [alpha, beta] = [context.float("alpha", 1), context.float("beta", 1)];
-    const [m, n] = transB ? [0, b.shape[0]!] : [0, b.shape[1]!];
-    void m;
+    const n = transB ? b.shape[0]! : b.shape[1]!;
     const rows = transA ? a.shape[1]! : a.shape[0]!;
     const k = transA ? a.shape[0]! : a.shape[1]!;
     const scalar = scalarTypeOf(a.type);
@@ -173,11 +173,28 @@ export function centred(zeroPoint: TensorView | undefined, axis: number): Elemen
   };
 }
 
+/** Operands of 8 bits; a zero point is one number, or one a row of the first or a column of the second. */
+export function checkIntegerOperands(context: OperatorContext, extents: readonly [number | undefined, number | undefined]): void {
+  for (const operand of [0, 1] as const) {
+    const { type } = context.input(operand);
+    if (type !== "int8" && type !== "uint8") context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${operand} is ${type}, not of 8 bits`);
+    const zero = context.inputs[operand + 2];
+    if (!zero) continue;
+    if (zero.type !== type) context.reject("TENSOR_UNSUPPORTED_TYPE", `a zero point of ${zero.type} for ${type}`);
+    const single = zero.shape.every((extent) => extent === 1);
+    if (!single && (zero.shape.length !== 1 || zero.shape[0] !== extents[operand])) {
+      context.reject("TENSOR_UNSUPPORTED_FORM", `zero points of shape [${zero.shape}]`);
+    }
+  }
+}
+
 const matMulInteger: OperatorDefinition = {
   operator: "MatMulInteger",
   since: 10,
   infer(context) {
-    return [{ type: "int32", shape: productOf(context, context.input(0).shape, context.input(1).shape).output }];
+    const [a, b] = [context.input(0).shape, context.input(1).shape];
+    checkIntegerOperands(context, [a.length > 1 ? a.at(-2) : 1, b.length > 1 ? b.at(-1) : 1]);
+    return [{ type: "int32", shape: productOf(context, a, b).output }];
   },
   lower(context) {
     const product = productOf(context, context.input(0).shape, context.input(1).shape);

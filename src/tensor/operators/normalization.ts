@@ -72,9 +72,10 @@ function at0Type(io: LoopsIo): ReturnType<typeof scalarTypeOf> {
   return scalarTypeOf(io.inputs[0]!.type);
 }
 
-function floatInput(context: OperatorContext): { readonly type: "float32"; readonly shape: Shape } {
+function floatInput(context: OperatorContext, leastRank = 1): { readonly type: "float32"; readonly shape: Shape } {
   const { type, shape } = context.input(0);
   if (!isFloat(type)) context.reject("TENSOR_UNSUPPORTED_TYPE", `${type} is not taken, only floats`);
+  if (shape.length < leastRank) context.reject("TENSOR_SHAPE_MISMATCH", `an input of shape [${shape}] has too few axes`);
   return { type: type as "float32", shape };
 }
 
@@ -84,6 +85,14 @@ const layerNormalization: OperatorDefinition = {
   infer(context) {
     const { type, shape } = floatInput(context);
     const axis = context.axis(context.int("axis", -1), shape.length);
+    for (const place of [1, 2]) {
+      const given = place === 1 ? context.input(1) : context.inputs[2];
+      if (!given) continue;
+      if (given.type !== type) context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${place} is ${given.type}, not ${type}`);
+      const own = shape.slice(axis);
+      const fits = given.shape.length <= own.length && given.shape.every((extent, at) => extent === 1 || extent === own.at(at - given.shape.length));
+      if (!fits) context.reject("TENSOR_SHAPE_MISMATCH", `input ${place} of shape [${given.shape}] does not broadcast to [${own}]`);
+    }
     const statistics = shape.map((extent, place) => (place < axis ? extent : 1));
     return [
       { type, shape },
@@ -123,11 +132,22 @@ function aligned(view: TensorView, place: readonly Expr[]): Expr {
   return view.at(view.shape.map((extent, axis) => (extent === 1 ? index(0) : own[axis - (view.shape.length - own.length)]!)));
 }
 
+/** Scale and bias: one element a channel or group, of the input's type. */
+function checkVectors(context: OperatorContext, extent: number): void {
+  for (const place of [1, 2]) {
+    const { type, shape } = context.input(place);
+    if (shape.length !== 1 || shape[0] !== extent) context.reject("TENSOR_SHAPE_MISMATCH", `input ${place} has shape [${shape}], not [${extent}]`);
+    if (type !== context.input(0).type) context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${place} is ${type}`);
+  }
+}
+
 const instanceNormalization: OperatorDefinition = {
   operator: "InstanceNormalization",
   since: 6,
   infer(context) {
-    return [floatInput(context)];
+    const { type, shape } = floatInput(context, 3);
+    checkVectors(context, shape[1]!);
+    return [{ type, shape }];
   },
   lower(context) {
     const { shape } = context.input(0);
@@ -154,8 +174,10 @@ const groupNormalization: OperatorDefinition = {
   operator: "GroupNormalization",
   since: 18,
   infer(context) {
-    const { type, shape } = floatInput(context);
-    if (shape[1]! % context.int("num_groups") !== 0) context.reject("TENSOR_SHAPE_MISMATCH", "channels do not divide into the groups");
+    const { type, shape } = floatInput(context, 3);
+    const groups = context.int("num_groups");
+    if (groups < 1 || shape[1]! % groups !== 0) context.reject("TENSOR_SHAPE_MISMATCH", "channels do not divide into the groups");
+    checkVectors(context, context.version < 21 ? groups : shape[1]!);
     return [{ type, shape }];
   },
   lower(context) {
@@ -246,6 +268,9 @@ const lrn: OperatorDefinition = {
   operator: "LRN",
   since: 1,
   infer(context) {
+    if (context.int("size") < 1) context.reject("TENSOR_BAD_ATTRIBUTE", `size is ${context.int("size")}`);
+    if (context.input(0).shape[1] === 0) context.reject("TENSOR_SHAPE_MISMATCH", "there are no channels");
+    floatInput(context, 2);
     return [floatInput(context)];
   },
   lower(context) {
