@@ -90,7 +90,7 @@ const layerNormalization: OperatorDefinition = {
       if (!given) continue;
       if (given.type !== type) context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${place} is ${given.type}, not ${type}`);
       const own = shape.slice(axis);
-      const fits = given.shape.length <= own.length && given.shape.every((extent, at) => extent === 1 || extent === own.at(at - given.shape.length));
+      const fits = given.shape.every((extent, at) => extent === 1 || extent === own.at(at - given.shape.length));
       if (!fits) context.reject("TENSOR_SHAPE_MISMATCH", `input ${place} of shape [${given.shape}] does not broadcast to [${own}]`);
     }
     const statistics = shape.map((extent, place) => (place < axis ? extent : 1));
