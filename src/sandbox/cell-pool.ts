@@ -10,7 +10,13 @@ import { fileURLToPath } from "node:url";
 import { HoldfastError } from "../base/index.ts";
 import { Cell, type CellListener, type CellSetup } from "./cell.ts";
 import { systemClock } from "./clock.ts";
-import { type Confinement, confinedCommand, describeEnforcement, type Enforcement, probePlatform } from "./enforcement.ts";
+import {
+  type Confinement,
+  confinedCommand,
+  describeEnforcement,
+  type Enforcement,
+  probePlatform,
+} from "./enforcement.ts";
 import { cellMain, readableFolders } from "./locate.ts";
 import type { CellJob, CellPool, CellPoolEvents, CellPoolOptions, CellPoolStats } from "./options.ts";
 import { RespawnBrake } from "./respawn-brake.ts";
@@ -251,7 +257,10 @@ class Pool implements CellPool {
   #misuseOf({ payload, timeoutMs }: CellJob): HoldfastError | undefined {
     if (this.#closed) return new HoldfastError("CELL_POOL_CLOSED", "the cell pool was disposed of and takes no job");
     if (!(timeoutMs > 0 && timeoutMs <= longestTimeoutMs)) {
-      return new HoldfastError("CELL_ARGUMENT", `timeoutMs must be between 0 and ${longestTimeoutMs}, not ${timeoutMs}`);
+      return new HoldfastError(
+        "CELL_ARGUMENT",
+        `timeoutMs must be between 0 and ${longestTimeoutMs}, not ${timeoutMs}`,
+      );
     }
     if (payload.length <= this.#payloadLimitBytes) return undefined;
     const message = `a payload of ${payload.length} bytes is over the pool's limit of ${this.#payloadLimitBytes}`;

@@ -240,7 +240,8 @@ export class Cell {
     else if (this.#state === "starting" && frame.type === FrameType.bootstrapFailure) this.#failBootstrap(frame.body);
     else if (job === undefined || frame.job !== job.number) this.#unasked(frame);
     else if (frame.type === FrameType.phase) job.phase = utf8Text(frame.body.subarray(0, 4_000));
-    else if (frame.type === FrameType.reply) this.#settle(job, { ok: true, payload: frame.body, durationMs: this.#since(job) });
+    else if (frame.type === FrameType.reply)
+      this.#settle(job, { ok: true, payload: frame.body, durationMs: this.#since(job) });
     else if (frame.type === FrameType.error) this.#fail(job, frame.body);
     else this.#unasked(frame);
   }
@@ -248,7 +249,10 @@ export class Cell {
   #unasked(frame: Frame): void {
     // A handler may report a phase from work it left behind; that is careless, not a lie.
     if (frame.type === FrameType.phase && this.#wasReady) return;
-    this.kill({ kind: "protocol", message: `the cell sent an unasked frame of type ${frame.type} for job ${frame.job}` });
+    this.kill({
+      kind: "protocol",
+      message: `the cell sent an unasked frame of type ${frame.type} for job ${frame.job}`,
+    });
   }
 
   async #becomeReady(): Promise<void> {
@@ -285,7 +289,14 @@ export class Cell {
     const durationMs = this.#since(job);
     setImmediate(() => {
       const phase = job.phase === undefined ? {} : { phase: job.phase };
-      const verdict = { kind, message, error: note.error, logTail: this.#log.lines(), pid: this.pid, ...phase } as const;
+      const verdict = {
+        kind,
+        message,
+        error: note.error,
+        logTail: this.#log.lines(),
+        pid: this.pid,
+        ...phase,
+      } as const;
       if (this.#job === job && this.#state === "busy") this.#settle(job, { ok: false, verdict, durationMs });
     });
   }
@@ -319,7 +330,10 @@ export class Cell {
     const { cpuLimitMs } = this.#setup;
     const usedMs = this.#job === undefined ? 0 : (processorTimeMs(this.pid) ?? 0) - this.#job.cpuAtStartMs;
     if (cpuLimitMs !== undefined && usedMs > cpuLimitMs) {
-      this.kill({ kind: "cpu-limit", message: `the job used ${usedMs} ms of processor time, ${cpuLimitMs} ms are allowed` });
+      this.kill({
+        kind: "cpu-limit",
+        message: `the job used ${usedMs} ms of processor time, ${cpuLimitMs} ms are allowed`,
+      });
       return;
     }
     this.#watch();

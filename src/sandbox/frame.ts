@@ -84,7 +84,8 @@ export class FrameDecoder {
   #checkedLength(): number {
     const view = new DataView(this.#header.buffer);
     if (view.getUint32(0, true) !== magic) throw damaged("it does not start with the frame mark");
-    if (view.getUint32(20, true) !== crc32(this.#header.subarray(0, 20))) throw damaged("its header fails the checksum");
+    if (view.getUint32(20, true) !== crc32(this.#header.subarray(0, 20)))
+      throw damaged("its header fails the checksum");
     const type = view.getUint8(4);
     if (type < FrameType.ready || type > FrameType.bootstrapFailure) throw damaged(`its type ${type} is not known`);
     const length = view.getUint32(12, true);

@@ -21,7 +21,7 @@ export function readableFolders(module: URL, more: readonly URL[]): string[] {
   const own = dirname(dirname(fileURLToPath(cellMain)));
   const folders = new Set([own, dirname(fileURLToPath(module)), ...more.map((url) => fileURLToPath(url))]);
   for (const url of [module, cellMain]) {
-    const manifest = findPackageJSON(url);
+    const manifest = packageFile(url);
     if (manifest !== undefined) folders.add(manifest);
     let folder = dirname(fileURLToPath(url));
     while (dirname(folder) !== folder) {
@@ -30,4 +30,13 @@ export function readableFolders(module: URL, more: readonly URL[]): string[] {
     }
   }
   return [...folders];
+}
+
+/** A module that is not there has no package; that it is not there is for the cell to find out. */
+function packageFile(module: URL): string | undefined {
+  try {
+    return findPackageJSON(module);
+  } catch {
+    return undefined;
+  }
 }
