@@ -13,3 +13,4 @@ export { readJournal } from "./journal.ts";
 export type { EagerUnit, StoredFile } from "./ledger.ts";
 export { defaultStrategy, type Strategy, strategies, type StrategyLimits } from "./strategy.ts";
 export type { ArtifactFile, Plan, PlanUnit, Toolchain } from "./toolchain.ts";
+export { tensorToolchain } from "./tensor-toolchain.ts";

@@ -76,7 +76,7 @@ export class JobRun {
     try {
       const plan = await this.#context.toolchain.plan(model, options);
       const objects = await this.#objectsOf(plan);
-      const files = await this.#context.toolchain.merge(plan, objects);
+      const files = await this.#context.toolchain.merge(plan, objects, this.#reasons());
       return await this.#finish(plan, files);
     } finally {
       cancel();
@@ -173,12 +173,19 @@ export class JobRun {
   async #store(key: string, unit: PlanUnit, outcome: CellOutcome & { ok: true }): Promise<void> {
     const objectHash = await this.#context.objects.put(outcome.payload);
     const duration = durationFromMs(Math.round(outcome.durationMs));
-    const value = { unitKey: key, unitName: unit.name, objectHash, duration };
+    const value = { unitKey: key, unitHash: unit.hash, unitName: unit.name, objectHash, duration };
     await this.#context.journal.write({ case: "unitCompiled", value });
   }
 
   async #fallBack(key: string, unit: PlanUnit, attempts: number, verdict: UnitVerdict): Promise<void> {
-    const value = { jobId: this.#job.id, unitKey: key, unitName: unit.name, attempts, verdict: verdictRecord(verdict) };
+    const value = {
+      jobId: this.#job.id,
+      unitKey: key,
+      unitHash: unit.hash,
+      unitName: unit.name,
+      attempts,
+      verdict: verdictRecord(verdict),
+    };
     await this.#context.journal.write({ case: "unitFellBack", value });
     this.#context.events.emit({ type: "unitFellBack", ...this.#named(unit), attempts, verdict });
   }
@@ -207,6 +214,11 @@ export class JobRun {
     return { jobId: job.id, status, files, units: keys.length, eager, durationMs, fromCache: false };
   }
 
+  /** Why units are eager, by hash. Nothing of the moment is in it (no pid, no time), so that artifacts stay the same. */
+  #reasons(): ReadonlyMap<string, string> {
+    return new Map([...this.#job.eager.values()].map(({ hash, verdict }) => [hash, reasonOf(verdict)]));
+  }
+
   #named(unit: PlanUnit): { jobId: string; hash: string; name: string } {
     return { jobId: this.#job.id, hash: unit.hash, name: unit.name };
   }
@@ -232,6 +244,11 @@ function unitVerdict(verdict: Verdict): UnitVerdict {
     ...(verdict.error === undefined ? {} : { errorCode: verdict.error.code }),
     logTail: verdict.logTail,
   };
+}
+
+function reasonOf(verdict: UnitVerdict): string {
+  if (verdict.errorCode !== undefined) return `${verdict.errorCode}: ${verdict.message}`;
+  return verdict.signal === undefined ? verdict.kind : `${verdict.kind} ${verdict.signal}`;
 }
 
 const messageLimit = 2_000;

@@ -80,8 +80,8 @@ export class Ledger {
         this.#known(event.value.jobId).attempts.set(event.value.unitKey, event.value.attempt);
         return;
       case "unitFellBack": {
-        const { jobId, unitKey, unitName, attempts, verdict } = event.value;
-        const eager = { hash: unitKey, name: unitName, attempts, verdict: verdictOf(verdict) };
+        const { jobId, unitHash, unitKey, unitName, attempts, verdict } = event.value;
+        const eager = { hash: unitHash, name: unitName, attempts, verdict: verdictOf(verdict) };
         this.#known(jobId).eager.set(unitKey, eager);
         return;
       }
