@@ -178,8 +178,9 @@ export class KernelBuilder {
     return this.#loop(extent, false, body);
   }
 
-  /** Nested independent loops over a shape, outermost axis first. */
+  /** Nested independent loops over a shape, outermost axis first; none at all where it has no element. */
   eachIndex(shape: readonly number[], body: (indices: readonly VarExpr[]) => readonly Stmt[]): Stmt[] {
+    if (shape.includes(0)) return [];
     const nest = (axis: number, indices: readonly VarExpr[]): readonly Stmt[] =>
       axis === shape.length ? body(indices) : [this.each(shape[axis]!, (index) => nest(axis + 1, [...indices, index]))];
     return [...nest(0, [])];

@@ -5,6 +5,7 @@
 import { HoldfastError } from "../../base/index.ts";
 import { type AttributeValue, absent, type ConstantData, type GraphNode, type GraphValue } from "../graph/graph.ts";
 import { type ElementType, elementCount, type Shape, viewOf } from "../ir/element-type.ts";
+import { bfloat16ToNumber, float16ToNumber } from "../ir/half-float.ts";
 
 export interface OperatorInput {
   readonly type: ElementType;
@@ -86,7 +87,8 @@ export class OperatorContext {
       this.reject("TENSOR_DYNAMIC", `input ${position} decides the output's shape but is only known when running`);
     }
     const view = viewOf(constant.type, constant.bytes);
-    const all = Array.from(view as ArrayLike<number | bigint>, Number);
+    const decode = constant.type === "float16" ? float16ToNumber : constant.type === "bfloat16" ? bfloat16ToNumber : Number;
+    const all = Array.from(view as ArrayLike<number>, (element) => decode(element));
     return constant.splat ? new Array<number>(elementCount(constant.shape)).fill(all[0] ?? 0) : all;
   }
 

@@ -205,7 +205,7 @@ function inOrder(
 ): readonly Stmt[] {
   const nest = (axis: number, index: readonly Expr[]): readonly Stmt[] =>
     axis === shape.length ? body(index) : [build.sequence(shape[axis]!, (next) => nest(axis + 1, [...index, next]))];
-  return nest(0, []);
+  return shape.includes(0) ? [] : nest(0, []);
 }
 
 const scatterElements = (operator: string, since: number): OperatorDefinition => ({

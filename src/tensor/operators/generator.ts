@@ -76,9 +76,6 @@ function oneNumber(context: OperatorContext, position: number): number {
   const numbers = context.constantNumbers(position);
   if (numbers.length !== 1)
     context.reject("TENSOR_BAD_INPUT", `input ${position} is ${numbers.length} numbers, not one`);
-  const { type } = context.input(position);
-  if (type === "float16" || type === "bfloat16")
-    context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${position} is ${type}`);
   return numbers[0]!;
 }
 

@@ -106,6 +106,7 @@ const compress: OperatorDefinition = {
   infer(context) {
     const { type, shape } = context.input(0);
     requireGroup(context, "bool", 1);
+    if (context.input(1).shape.length !== 1) context.reject("TENSOR_SHAPE_MISMATCH", "the condition is not a list");
     const { axis, extent } = compressed(context);
     const condition = context.constantNumbers(1);
     if (condition.length > extent) {
