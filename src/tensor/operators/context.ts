@@ -87,7 +87,8 @@ export class OperatorContext {
       this.reject("TENSOR_DYNAMIC", `input ${position} decides the output's shape but is only known when running`);
     }
     const view = viewOf(constant.type, constant.bytes);
-    const decode = constant.type === "float16" ? float16ToNumber : constant.type === "bfloat16" ? bfloat16ToNumber : Number;
+    const decode =
+      constant.type === "float16" ? float16ToNumber : constant.type === "bfloat16" ? bfloat16ToNumber : Number;
     const all = Array.from(view as ArrayLike<number>, (element) => decode(element));
     return constant.splat ? new Array<number>(elementCount(constant.shape)).fill(all[0] ?? 0) : all;
   }

@@ -214,6 +214,7 @@ function argDefinition(operator: "ArgMax" | "ArgMin"): OperatorDefinition {
     infer(context) {
       const { shape } = context.input(0);
       const axis = context.axis(context.int("axis", 0), shape.length);
+      if (shape[axis] === 0) context.reject("TENSOR_SHAPE_MISMATCH", `axis ${axis} of [${shape}] has no element`);
       return [{ type: "int64", shape: reducedShape(shape, [axis], context.int("keepdims", 1) === 1) }];
     },
     lower(context) {
