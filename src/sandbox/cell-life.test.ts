@@ -55,7 +55,6 @@ describe("a module that does not load", () => {
     ["throws", "../../test/sandbox/broken-handler.ts?throws", /refuses to load/],
     ["crashes", "../../test/sandbox/broken-handler.ts?crashes", /SIGSEGV/],
     ["hangs", "../../test/sandbox/broken-handler.ts?hangs", /not ready within/],
-    ["never settles", "../../test/sandbox/broken-handler.ts?never-settles", /top-level await never settled/],
     ["exports no handle", "../../test/sandbox/broken-handler.ts", /exports no function "handle"/],
     ["is not there", "../../test/sandbox/missing.ts", /did not load/],
   ])("X1: because it %s ends jobs with a bootstrap verdict and stops spawning", async (_, file, message) => {

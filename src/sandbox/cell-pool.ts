@@ -7,9 +7,8 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { HoldfastError } from "../base/index.ts";
+import { HoldfastError, systemClock } from "../base/index.ts";
 import { Cell, type CellListener, type CellSetup } from "./cell.ts";
-import { systemClock } from "./clock.ts";
 import {
   type Confinement,
   confinedCommand,

@@ -11,9 +11,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { assert, utf8Text } from "../base/index.ts";
+import { assert, type Clock, utf8Text } from "../base/index.ts";
 import { type Death, type Intent, verdictOfDeath } from "./classify.ts";
-import type { CellClock } from "./clock.ts";
 import { engineAllowanceBytes, limitData, type Platform } from "./enforcement.ts";
 import { type Frame, FrameDecoder, FrameType, frameHeader } from "./frame.ts";
 import { LogTail } from "./log-tail.ts";
@@ -32,7 +31,7 @@ export interface CellSetup {
   readonly cpuLimitMs: number | undefined;
   readonly payloadLimitBytes: number;
   readonly bootstrapTimeoutMs: number;
-  readonly clock: CellClock;
+  readonly clock: Clock;
 }
 
 export interface CellListener {

@@ -6,7 +6,6 @@
  */
 
 export { createCellPool } from "./cell-pool.ts";
-export type { CellClock } from "./clock.ts";
 export type { Enforcement, Measure, WaivableMeasure } from "./enforcement.ts";
 export type { CellContext, CellHandler } from "./handler.ts";
 export type { CellJob, CellPool, CellPoolEvents, CellPoolOptions, CellPoolStats } from "./options.ts";

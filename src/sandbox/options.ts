@@ -1,6 +1,6 @@
 /** The public shape of a cell pool: options, job, statistics, events. */
 
-import type { CellClock } from "./clock.ts";
+import type { Clock } from "../base/index.ts";
 import type { Enforcement, WaivableMeasure } from "./enforcement.ts";
 import type { CellOutcome, Verdict, VerdictKind } from "./verdict.ts";
 
@@ -27,7 +27,7 @@ export interface CellPoolOptions {
   readonly bootstrapTimeoutMs?: number;
   /** The largest payload either way. Default 256 MiB. */
   readonly payloadLimitBytes?: number;
-  readonly clock?: CellClock;
+  readonly clock?: Clock;
 }
 
 export interface CellJob {

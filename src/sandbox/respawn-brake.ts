@@ -5,7 +5,7 @@
  * refused at once until a rest is over, then one attempt decides again.
  */
 
-import type { CellClock } from "./clock.ts";
+import type { Clock } from "../base/index.ts";
 import type { Verdict } from "./verdict.ts";
 
 const firstWaitMs = 50;
@@ -14,13 +14,13 @@ const restMs = 5_000;
 const longestRestMs = 60_000;
 
 export class RespawnBrake {
-  readonly #clock: CellClock;
+  readonly #clock: Clock;
   #failures = 0;
   #notBeforeMs = 0;
   #probing = false;
   #last: Verdict | undefined;
 
-  constructor(clock: CellClock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
   }
 

@@ -6,4 +6,3 @@ const how = new URL(import.meta.url).search;
 if (how === "?throws") throw new HoldfastError("CELL_TEST", "this module refuses to load");
 if (how === "?crashes") process.kill(process.pid, "SIGSEGV");
 if (how === "?hangs") await new Promise(() => setInterval(() => {}, 1_000));
-if (how === "?never-settles") await new Promise(() => {});
