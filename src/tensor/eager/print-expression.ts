@@ -4,7 +4,7 @@
  * Representation: f32 and f64 are numbers (an f32 is always already rounded), i32 and u32 are numbers in their range,
  * i64 and u64 are bigints in theirs, a bool is a boolean. Every text returned may stand as an operand.
  */
-import { AssertionFailure } from "../../base/index.ts";
+import { AssertionFailure, assert } from "../../base/index.ts";
 import type { ElementType, ScalarType } from "../ir/element-type.ts";
 import type { BinaryFunction, CompareFunction, ConstExpr, LoadExpr, UnaryFunction } from "../ir/expression.ts";
 
@@ -134,7 +134,11 @@ const boolOperators: Readonly<Partial<Record<BinaryFunction, string>>> = {
 };
 
 export function binaryText(fn: BinaryFunction, type: ScalarType, a: string, b: string): string {
-  if (type === "bool") return `(${a} ${boolOperators[fn]} ${b})`;
+  if (type === "bool") {
+    const operator = boolOperators[fn];
+    assert(operator, `${fn} of bools`);
+    return `(${a} ${operator} ${b})`;
+  }
   const big = type === "i64" || type === "u64";
   switch (fn) {
     case "add":

@@ -87,7 +87,7 @@ const matMul: OperatorDefinition = {
   since: 1,
   infer(context) {
     const [a, b] = [context.input(0), context.input(1)];
-    if (a.type !== b.type) context.reject("TENSOR_UNSUPPORTED_TYPE", `${a.type} times ${b.type}`);
+    if (a.type !== b.type || a.type === "bool") context.reject("TENSOR_UNSUPPORTED_TYPE", `${a.type} times ${b.type}`);
     return [{ type: a.type, shape: productOf(context, a.shape, b.shape).output }];
   },
   lower(context) {
@@ -111,6 +111,7 @@ const gemm: OperatorDefinition = {
     const [m, k] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
     const [kB, n] = transB ? [b.shape[1]!, b.shape[0]!] : [b.shape[0]!, b.shape[1]!];
     if (k !== kB) context.reject("TENSOR_SHAPE_MISMATCH", `[${a.shape}] times [${b.shape}]: ${k} columns meet ${kB} rows`);
+    if (a.type === "bool") context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are bool");
     if (b.type !== a.type || (c && c.type !== a.type)) context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
     const shape = [m, n];
     if (c && String(broadcastShapes(context, shape, c.shape)) !== String(shape)) {
