@@ -1,0 +1,22 @@
+/** Exit codes, few and fixed: scripts that need more read `code` from --json. */
+import type { HoldfastError } from "../base/index.ts";
+
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  degraded: 3,
+  notFound: 4,
+  locked: 5,
+  unreachable: 6,
+  interrupted: 130,
+} as const;
+
+const usageErrors = new Set(["ONNX_DYNAMIC_SHAPE", "ONNX_UNKNOWN_INPUT", "ONNX_BIND_TYPE", "TENSOR_BAD_STRATEGY", "FORGE_BAD_OPTION"]);
+
+export function exitCodeOf(error: HoldfastError): number {
+  if (error.code.startsWith("CLI_") || usageErrors.has(error.code)) return exitCodes.usage;
+  if (error.code === "DISK_NOT_FOUND") return exitCodes.notFound;
+  if (error.code === "DISK_LOCKED") return exitCodes.locked;
+  return exitCodes.failed;
+}
