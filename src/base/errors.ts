@@ -88,7 +88,9 @@ export class HoldfastError extends Error {
       retryable: this.retryable,
       details: this.details,
       ...(this.hint === undefined ? {} : { hint: this.hint }),
-      ...(this.cause === undefined ? {} : { cause: this.cause instanceof Error ? this.cause.message : String(this.cause) }),
+      ...(this.cause === undefined
+        ? {}
+        : { cause: this.cause instanceof Error ? this.cause.message : String(this.cause) }),
     };
   }
 

@@ -1,4 +1,12 @@
 export { bytesEqual, concatBytes, hexOf, utf8, utf8Text } from "./bytes.ts";
 export { crc32, fnv1a64, Sha256, sha256 } from "./checksum.ts";
 export { type Clock, systemClock } from "./clock.ts";
-export { AssertionFailure, assert, type ErrorCode, type ErrorDetails, HoldfastError, type HoldfastErrorOptions, type WireError } from "./errors.ts";
+export {
+  AssertionFailure,
+  assert,
+  type ErrorCode,
+  type ErrorDetails,
+  HoldfastError,
+  type HoldfastErrorOptions,
+  type WireError,
+} from "./errors.ts";

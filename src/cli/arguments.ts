@@ -1,6 +1,6 @@
 /** Flags that name shapes and values of inputs, and paths, turned into what the compiler takes. */
 import { basename, extname, join } from "node:path";
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import { HoldfastError, utf8Text } from "../base/index.ts";
 import { type Disk, NodeDisk } from "../disk/index.ts";
 import { type ConstantData, denseConstant, externalLocations, staysInside } from "../tensor/index.ts";
@@ -16,7 +16,11 @@ export function usage(message: string, hint: string): HoldfastError {
 }
 
 /** parseArgs whose complaints are CLI_USAGE errors. */
-export function parseFlags<const T extends ParseArgsConfig["options"] & object>(command: string, args: readonly string[], options: T) {
+export function parseFlags<const T extends ParseArgsConfig["options"] & object>(
+  command: string,
+  args: readonly string[],
+  options: T,
+) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (cause) {
@@ -30,9 +34,15 @@ export function parseShapes(flags: readonly string[]): Record<string, readonly n
   const shapes: Record<string, readonly number[]> = {};
   for (const flag of flags) {
     const split = flag.lastIndexOf("=");
-    const extents = flag.slice(split + 1).split("x").map(Number);
+    const extents = flag
+      .slice(split + 1)
+      .split("x")
+      .map(Number);
     if (split < 1 || extents.some((extent) => !Number.isInteger(extent) || extent < 0)) {
-      throw usage(`--shape ${flag} is not of the form NAME=1x3x224x224`, "for a scalar leave the shape out of the model, or use --bind");
+      throw usage(
+        `--shape ${flag} is not of the form NAME=1x3x224x224`,
+        "for a scalar leave the shape out of the model, or use --bind",
+      );
     }
     shapes[flag.slice(0, split)] = extents;
   }
@@ -51,13 +61,19 @@ export async function parseBindings(flags: readonly string[]): Promise<Record<st
 }
 
 export async function parseValue(text: string, where: string): Promise<ConstantData> {
-  if (text.startsWith("@") && text.endsWith(".npy")) return readNpy(await disk.readFile(text.slice(1), { limitBytes: fileLimitBytes }));
-  const source = text.startsWith("@") ? utf8Text(await disk.readFile(text.slice(1), { limitBytes: fileLimitBytes })) : text;
+  if (text.startsWith("@") && text.endsWith(".npy"))
+    return readNpy(await disk.readFile(text.slice(1), { limitBytes: fileLimitBytes }));
+  const source = text.startsWith("@")
+    ? utf8Text(await disk.readFile(text.slice(1), { limitBytes: fileLimitBytes }))
+    : text;
   let value: unknown;
   try {
     value = JSON.parse(source);
   } catch (cause) {
-    throw new HoldfastError("CLI_USAGE", `${where}: the value is not JSON`, { cause, hint: "write numbers as [1, 2, 3], or name a file as @FILE.npy" });
+    throw new HoldfastError("CLI_USAGE", `${where}: the value is not JSON`, {
+      cause,
+      hint: "write numbers as [1, 2, 3], or name a file as @FILE.npy",
+    });
   }
   return constantFromJson(value, where);
 }
@@ -71,16 +87,28 @@ export function constantFromJson(value: unknown, where: string): ConstantData {
   const numbers = flat.every((one) => typeof one === "number");
   const booleans = flat.length > 0 && flat.every((one) => typeof one === "boolean");
   if (flat.length !== count || !(numbers || booleans)) {
-    throw usage(`${where}: the value is not an array of numbers with rows of equal length`, "write numbers as [[1, 2], [3, 4]]");
+    throw usage(
+      `${where}: the value is not an array of numbers with rows of equal length`,
+      "write numbers as [[1, 2], [3, 4]]",
+    );
   }
-  if (booleans) return denseConstant("bool", shape, flat.map((one) => (one ? 1 : 0)));
+  if (booleans)
+    return denseConstant(
+      "bool",
+      shape,
+      flat.map((one) => (one ? 1 : 0)),
+    );
   const whole = (flat as number[]).every(Number.isInteger);
-  return whole ? denseConstant("int64", shape, (flat as number[]).map(BigInt)) : denseConstant("float32", shape, flat as number[]);
+  return whole
+    ? denseConstant("int64", shape, (flat as number[]).map(BigInt))
+    : denseConstant("float32", shape, flat as number[]);
 }
 
 /** The file's name without its ending, made safe for files and URLs. */
 export function nameOfModel(path: string): string {
-  const name = basename(path, extname(path)).replaceAll(/[^A-Za-z0-9._-]+/g, "-").replace(/^[.-]+/, "");
+  const name = basename(path, extname(path))
+    .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
+    .replace(/^[.-]+/, "");
   return name === "" ? "model" : name.slice(0, 100);
 }
 

@@ -19,7 +19,10 @@ export interface Artifact {
 /** Throws ARTIFACT_NOT_FOUND or ARTIFACT_DAMAGED. */
 export async function openArtifact(path: string): Promise<Artifact> {
   const manifestPath = await manifestPathOf(path);
-  const manifest = parseManifest(utf8Text(await disk.readFile(manifestPath, { limitBytes: 64 * 2 ** 20 })), manifestPath);
+  const manifest = parseManifest(
+    utf8Text(await disk.readFile(manifestPath, { limitBytes: 64 * 2 ** 20 })),
+    manifestPath,
+  );
   const folder = dirname(manifestPath);
   return {
     folder,
@@ -35,9 +38,14 @@ export async function openArtifact(path: string): Promise<Artifact> {
 async function manifestPathOf(path: string): Promise<string> {
   const found = await disk.stat(path);
   if (!found) {
-    throw new HoldfastError("ARTIFACT_NOT_FOUND", `there is no artifact at ${path}`, { hint: "holdfast compile MODEL.onnx --out DIR makes one" });
+    throw new HoldfastError("ARTIFACT_NOT_FOUND", `there is no artifact at ${path}`, {
+      hint: "holdfast compile MODEL.onnx --out DIR makes one",
+    });
   }
-  if (found.kind !== "folder") return path.endsWith(".json") ? path : join(dirname(path), `${basename(path).replace(/\.(relaxed\.)?[a-z.]+$/, "")}.json`);
+  if (found.kind !== "folder")
+    return path.endsWith(".json")
+      ? path
+      : join(dirname(path), `${basename(path).replace(/\.(relaxed\.)?[a-z.]+$/, "")}.json`);
   const manifests = (await disk.list(path)).filter(({ name, kind }) => kind === "file" && name.endsWith(".json"));
   if (manifests.length === 1) return join(path, manifests[0]!.name);
   const named = manifests.find(({ name }) => name === `${basename(resolve(path))}.json`);
@@ -54,7 +62,9 @@ function parseManifest(text: string, path: string): Manifest {
   }
   const manifest = value as Partial<Manifest> | null;
   if (manifest?.format !== "holdfast-artifact/1" || !Array.isArray(manifest.files) || !Array.isArray(manifest.inputs)) {
-    throw new HoldfastError("ARTIFACT_DAMAGED", `${path} is not the manifest of an artifact`, { hint: "name the .json file beside the .wasm" });
+    throw new HoldfastError("ARTIFACT_DAMAGED", `${path} is not the manifest of an artifact`, {
+      hint: "name the .json file beside the .wasm",
+    });
   }
   return value as Manifest;
 }

@@ -12,7 +12,13 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-const usageErrors = new Set(["ONNX_DYNAMIC_SHAPE", "ONNX_UNKNOWN_INPUT", "ONNX_BIND_TYPE", "TENSOR_BAD_STRATEGY", "FORGE_BAD_OPTION"]);
+const usageErrors = new Set([
+  "ONNX_DYNAMIC_SHAPE",
+  "ONNX_UNKNOWN_INPUT",
+  "ONNX_BIND_TYPE",
+  "TENSOR_BAD_STRATEGY",
+  "FORGE_BAD_OPTION",
+]);
 
 export function exitCodeOf(error: HoldfastError): number {
   if (error.code.startsWith("CLI_") || usageErrors.has(error.code)) return exitCodes.usage;

@@ -45,7 +45,8 @@ async function main(args: readonly string[]): Promise<number> {
     return name === undefined ? exitCodes.usage : exitCodes.done;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!command) throw usage(`there is no command ${JSON.stringify(name)}`, `use one of ${Object.keys(commands).join(", ")}`);
+  if (!command)
+    throw usage(`there is no command ${JSON.stringify(name)}`, `use one of ${Object.keys(commands).join(", ")}`);
   if (rest.includes("--help") || rest.includes("-h")) {
     process.stdout.write(command.help);
     return exitCodes.done;

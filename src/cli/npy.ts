@@ -23,9 +23,12 @@ const types: Readonly<Record<string, ElementType>> = {
 
 export function readNpy(bytes: Uint8Array): ConstantData {
   const bad = (message: string): never => {
-    throw new HoldfastError("CLI_BAD_NPY", `the .npy file ${message}`, { hint: "save it again with numpy.save, in C order, of a number type" });
+    throw new HoldfastError("CLI_BAD_NPY", `the .npy file ${message}`, {
+      hint: "save it again with numpy.save, in C order, of a number type",
+    });
   };
-  if (bytes.length < 10 || bytes[0] !== 0x93 || utf8Text(bytes.subarray(1, 6)) !== "NUMPY") bad("does not begin as one");
+  if (bytes.length < 10 || bytes[0] !== 0x93 || utf8Text(bytes.subarray(1, 6)) !== "NUMPY")
+    bad("does not begin as one");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const wide = bytes[6]! >= 2;
   const start = wide ? 12 : 10;
@@ -35,10 +38,15 @@ export function readNpy(bytes: Uint8Array): ConstantData {
   const type = types[/'descr':\s*'([^']+)'/.exec(header)?.[1] ?? ""];
   const dims = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
   if (!type || dims === undefined) return bad(`has a header that is not taken: ${header.trim()}`);
-  const shape = dims.split(",").map((part) => part.trim()).filter((part) => part !== "").map(Number);
+  const shape = dims
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "")
+    .map(Number);
   if (/'fortran_order':\s*True/.test(header) && shape.length > 1) bad("is in Fortran order");
   const data = bytes.slice(start + length);
-  if (data.length !== elementCount(shape) * byteSizeOf(type)) bad(`holds ${data.length} bytes, not those of shape (${shape})`);
+  if (data.length !== elementCount(shape) * byteSizeOf(type))
+    bad(`holds ${data.length} bytes, not those of shape (${shape})`);
   return { type, shape, splat: false, bytes: data };
 }
 

@@ -72,7 +72,8 @@ export class Terminal {
   }
 
   #draw(): void {
-    if (this.#live && this.#status !== "") process.stderr.write(this.#status.slice(0, Math.max(20, (process.stderr.columns ?? 80) - 1)));
+    if (this.#live && this.#status !== "")
+      process.stderr.write(this.#status.slice(0, Math.max(20, (process.stderr.columns ?? 80) - 1)));
   }
 }
 
@@ -95,5 +96,12 @@ export function formatMs(ms: number): string {
 /** Columns padded to their widest entry. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()).join("\n");
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }

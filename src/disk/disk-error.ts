@@ -11,21 +11,61 @@ interface Meaning {
 
 const meanings: Readonly<Record<string, Meaning>> = {
   ENOENT: { code: "DISK_NOT_FOUND", says: "no such file or folder", hint: "Check the path." },
-  EACCES: { code: "DISK_DENIED", says: "permission denied", hint: "Check the owner and the mode of the path and of its folders." },
-  EPERM: { code: "DISK_DENIED", says: "operation not permitted", hint: "Check the owner and the attributes of the path." },
-  EROFS: { code: "DISK_READ_ONLY", says: "the file system is read-only", hint: "Choose a folder on a writable file system." },
-  ENOSPC: { code: "DISK_FULL", says: "no space left on the device", hint: "Free some space, then try again.", retryable: true },
-  EDQUOT: { code: "DISK_FULL", says: "the disk quota is used up", hint: "Free some space, then try again.", retryable: true },
-  EFBIG: { code: "DISK_TOO_LARGE", says: "the file would be larger than allowed", hint: "Raise the file size limit (ulimit -f)." },
+  EACCES: {
+    code: "DISK_DENIED",
+    says: "permission denied",
+    hint: "Check the owner and the mode of the path and of its folders.",
+  },
+  EPERM: {
+    code: "DISK_DENIED",
+    says: "operation not permitted",
+    hint: "Check the owner and the attributes of the path.",
+  },
+  EROFS: {
+    code: "DISK_READ_ONLY",
+    says: "the file system is read-only",
+    hint: "Choose a folder on a writable file system.",
+  },
+  ENOSPC: {
+    code: "DISK_FULL",
+    says: "no space left on the device",
+    hint: "Free some space, then try again.",
+    retryable: true,
+  },
+  EDQUOT: {
+    code: "DISK_FULL",
+    says: "the disk quota is used up",
+    hint: "Free some space, then try again.",
+    retryable: true,
+  },
+  EFBIG: {
+    code: "DISK_TOO_LARGE",
+    says: "the file would be larger than allowed",
+    hint: "Raise the file size limit (ulimit -f).",
+  },
   EEXIST: { code: "DISK_EXISTS", says: "it already exists", hint: "Choose another name, or remove what is there." },
   EISDIR: { code: "DISK_NOT_A_FILE", says: "it is a folder", hint: "Name a file." },
   ENOTDIR: { code: "DISK_NOT_A_FOLDER", says: "a part of the path is not a folder", hint: "Check the path." },
   ENOTEMPTY: { code: "DISK_EXISTS", says: "the folder is not empty", hint: "Empty the folder first." },
-  EMFILE: { code: "DISK_TOO_MANY_OPEN", says: "too many open files", hint: "Raise the limit (ulimit -n).", retryable: true },
-  ENFILE: { code: "DISK_TOO_MANY_OPEN", says: "too many open files on this machine", hint: "Close other programs.", retryable: true },
+  EMFILE: {
+    code: "DISK_TOO_MANY_OPEN",
+    says: "too many open files",
+    hint: "Raise the limit (ulimit -n).",
+    retryable: true,
+  },
+  ENFILE: {
+    code: "DISK_TOO_MANY_OPEN",
+    says: "too many open files on this machine",
+    hint: "Close other programs.",
+    retryable: true,
+  },
   ENAMETOOLONG: { code: "DISK_BAD_PATH", says: "the path is too long", hint: "Choose a shorter path." },
   ELOOP: { code: "DISK_BAD_PATH", says: "too many symbolic links", hint: "Check the links in the path." },
-  EIO: { code: "DISK_IO", says: "the device failed", hint: "Check the system log and the device; do not trust unsynced data." },
+  EIO: {
+    code: "DISK_IO",
+    says: "the device failed",
+    hint: "Check the system log and the device; do not trust unsynced data.",
+  },
 };
 
 /** The error of a failed operation, for example `diskError("write", path, cause)`. */

@@ -97,7 +97,8 @@ export class NodeDisk implements Disk {
     const whole = resolve(path);
     const first = await doing("make the folder", path, () => mkdir(whole, { recursive: true }));
     if (first === undefined) return;
-    for (let folder = whole; folder.length >= first.length; folder = dirname(folder)) await this.syncFolder(dirname(folder));
+    for (let folder = whole; folder.length >= first.length; folder = dirname(folder))
+      await this.syncFolder(dirname(folder));
   }
 
   async syncFolder(path: string): Promise<void> {

@@ -12,8 +12,8 @@
  * by another program, or the same file after a reboot, does not look alive.
  */
 
-import { link, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
+import { link, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { HoldfastError } from "../base/index.ts";
 import type { DiskLock } from "./disk.ts";
@@ -83,7 +83,10 @@ async function newestGeneration(folder: string, prefix: string): Promise<number>
 
 async function generations(folder: string, prefix: string): Promise<number[]> {
   const names = (await readdir(folder)).filter((name) => name.startsWith(prefix));
-  return names.map((name) => name.slice(prefix.length)).filter((text) => /^[1-9][0-9]{0,14}$/.test(text)).map(Number);
+  return names
+    .map((name) => name.slice(prefix.length))
+    .filter((text) => /^[1-9][0-9]{0,14}$/.test(text))
+    .map(Number);
 }
 
 async function removeOlder(folder: string, prefix: string, kept: number): Promise<void> {
@@ -123,7 +126,12 @@ async function readHolder(file: string): Promise<Holder | undefined> {
   try {
     const value = JSON.parse(await readFile(file, "utf8")) as Partial<Holder> | null;
     if (value === null || typeof value !== "object" || !Number.isSafeInteger(value.pid)) return undefined;
-    return { pid: value.pid ?? 0, started: `${value.started}`, boot: `${value.boot}`, released: value.released === true };
+    return {
+      pid: value.pid ?? 0,
+      started: `${value.started}`,
+      boot: `${value.boot}`,
+      released: value.released === true,
+    };
   } catch (cause) {
     if (systemCodeOf(cause) === "ENOENT" || cause instanceof SyntaxError) return undefined;
     throw cause;

@@ -18,7 +18,13 @@ export interface UnitVerdict {
 export type ForgeEvent =
   | { readonly type: "jobAccepted"; readonly jobId: string; readonly name: string; readonly strategy: Strategy }
   | { readonly type: "jobPlanned"; readonly jobId: string; readonly units: number; readonly cached: number }
-  | { readonly type: "unitStarted"; readonly jobId: string; readonly hash: string; readonly name: string; readonly attempt: number }
+  | {
+      readonly type: "unitStarted";
+      readonly jobId: string;
+      readonly hash: string;
+      readonly name: string;
+      readonly attempt: number;
+    }
   | {
       readonly type: "unitFinished";
       readonly jobId: string;

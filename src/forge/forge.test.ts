@@ -6,7 +6,15 @@ import { describe, expect, it } from "vitest";
 import { utf8, utf8Text } from "../base/index.ts";
 import { NodeDisk } from "../disk/index.ts";
 import { hashHex } from "./blob-store.ts";
-import { type Forge, type ForgeEvent, type ForgeOptions, type JobResult, journalFolder, openForge, readJournal } from "./index.ts";
+import {
+  type Forge,
+  type ForgeEvent,
+  type ForgeOptions,
+  type JobResult,
+  journalFolder,
+  openForge,
+  readJournal,
+} from "./index.ts";
 import { textToolchain } from "./testing/text-toolchain.ts";
 
 const disk = new NodeDisk();
@@ -56,7 +64,10 @@ describe("jobs", () => {
   it("F3: bad input fails the job with the toolchain's error, and the forge goes on", async () => {
     await using forge = await open(newFolder());
     await expect(run(forge, "a\n\nb")).rejects.toMatchObject({ code: "TENSOR_BAD_TEXT" });
-    expect(forge.jobs()[0]).toMatchObject({ state: "failed", failure: { code: "TENSOR_BAD_TEXT", hint: "Remove it." } });
+    expect(forge.jobs()[0]).toMatchObject({
+      state: "failed",
+      failure: { code: "TENSOR_BAD_TEXT", hint: "Remove it." },
+    });
     expect(textOf(await run(forge, "fine"))).toBe("FINE");
   });
 
@@ -64,7 +75,8 @@ describe("jobs", () => {
     const folder = newFolder();
     {
       await using forge = await open(folder);
-      for (const text of ["one", "two", "three"]) void (await forge.submit({ model: utf8(text), name: text })).result().catch(() => 0);
+      for (const text of ["one", "two", "three"])
+        void (await forge.submit({ model: utf8(text), name: text })).result().catch(() => 0);
     }
     await using forge = await open(folder);
     const finished: string[] = [];
@@ -74,7 +86,11 @@ describe("jobs", () => {
     });
     await Promise.all(handles.map((handle) => handle.result()));
     expect(finished).toEqual(handles.map((handle) => handle.id));
-    expect(forge.jobs().map((job) => [job.name, job.state])).toEqual([["one", "done"], ["two", "done"], ["three", "done"]]);
+    expect(forge.jobs().map((job) => [job.name, job.state])).toEqual([
+      ["one", "done"],
+      ["two", "done"],
+      ["three", "done"],
+    ]);
   });
 
   it("F4: a stored object that is damaged is noticed and compiled anew", async () => {
@@ -89,7 +105,10 @@ describe("jobs", () => {
   });
 
   it("X4: the artifact has the same bytes whatever finished first, with any number of cells", async () => {
-    const text = Array.from({ length: 12 }, (_, place) => `unit ${place}${String.fromCharCode(97 + ((place * 5) % 26))}`).join("\n");
+    const text = Array.from(
+      { length: 12 },
+      (_, place) => `unit ${place}${String.fromCharCode(97 + ((place * 5) % 26))}`,
+    ).join("\n");
     for (const cells of [1, 3]) {
       await using forge = await open(newFolder(), { cells });
       expect(textOf(await run(forge, text))).toBe(text.toUpperCase());
@@ -108,7 +127,11 @@ describe("units that fail", () => {
       expect(result.status).toBe("degraded");
       expect(textOf(result)).toBe("A\neager(crash)\neager(mismatch)\neager(hang)\nZ");
       const verdicts = result.eager.map(({ name, attempts, verdict }) => [name, attempts, verdict.kind]);
-      expect(verdicts.sort()).toEqual([["line 1", 2, "signal"], ["line 2", 2, "error"], ["line 3", 2, "deadline"]]);
+      expect(verdicts.sort()).toEqual([
+        ["line 1", 2, "signal"],
+        ["line 2", 2, "error"],
+        ["line 3", 2, "deadline"],
+      ]);
     }
     expect(events.filter((event) => event.type === "unitStarted").length).toBe(8);
     await using forge = await open(folder);
@@ -160,7 +183,11 @@ describe("kill -9", () => {
     const text = Array.from({ length: 10 }, (_, place) => `unit ${place}`).join("\n");
     const model = join(newFolder(), "model.txt");
     await disk.writeFile(model, utf8(text));
-    for (const stops of [[1, 2], [4, 4, 6], [9, 15]]) {
+    for (const stops of [
+      [1, 2],
+      [4, 4, 6],
+      [9, 15],
+    ]) {
       const folder = newFolder();
       for (const lines of stops) expect((await forgeProcess(folder, model, lines)).complaint).toBe("");
       const { output, complaint } = await forgeProcess(folder, model, Number.POSITIVE_INFINITY);

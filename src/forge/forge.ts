@@ -156,7 +156,9 @@ export class Forge implements AsyncDisposable {
   /** Carries on every job that was accepted and is not finished, in order. */
   resume(): readonly JobHandle[] {
     this.#refuseWhenClosed();
-    const unfinished = this.#parts.journal.ledger.jobs().filter((job) => job.state === "accepted" || job.state === "running");
+    const unfinished = this.#parts.journal.ledger
+      .jobs()
+      .filter((job) => job.state === "accepted" || job.state === "running");
     return unfinished.map((job) => this.#handleOf(job, this.#active.get(job.id) ?? this.#activate(job, undefined)));
   }
 
@@ -181,7 +183,8 @@ export class Forge implements AsyncDisposable {
     const active = this.#active.get(id);
     if (known !== undefined && active !== undefined) return this.#handleOf(known, active);
     const input = { model: request.model, options: request.options };
-    if (known?.state === "accepted" || known?.state === "running") return this.#handleOf(known, this.#activate(known, input));
+    if (known?.state === "accepted" || known?.state === "running")
+      return this.#handleOf(known, this.#activate(known, input));
     if (known?.state === "done" || (known?.state === "degraded" && request.retryDegraded !== true)) {
       const delivered = await this.#deliver(known);
       if (delivered !== undefined) return finishedHandle(known, delivered);
@@ -189,7 +192,15 @@ export class Forge implements AsyncDisposable {
     await Promise.all([blobs.put(request.model), blobs.put(request.options)]);
     const { name: toolchainName, version: toolchainVersion } = this.#options.toolchain;
     const { name, strategy } = request;
-    const value = { jobId: id, name: name.toWellFormed(), modelHash, optionsHash, strategy, toolchainName, toolchainVersion };
+    const value = {
+      jobId: id,
+      name: name.toWellFormed(),
+      modelHash,
+      optionsHash,
+      strategy,
+      toolchainName,
+      toolchainVersion,
+    };
     await journal.write({ case: "jobAccepted", value });
     this.#events.emit({ type: "jobAccepted", jobId: id, name, strategy });
     const job = journal.ledger.job(id);
@@ -263,9 +274,13 @@ export class Forge implements AsyncDisposable {
     const { name, version } = this.#options.toolchain;
     if (job.toolchainName !== name || job.toolchainVersion !== version) {
       const then = `${job.toolchainName} ${job.toolchainVersion}`;
-      throw new HoldfastError("FORGE_TOOLCHAIN_CHANGED", `the job "${job.name}" was accepted for ${then}, not ${name} ${version}`, {
-        hint: "Submit the model again.",
-      });
+      throw new HoldfastError(
+        "FORGE_TOOLCHAIN_CHANGED",
+        `the job "${job.name}" was accepted for ${then}, not ${name} ${version}`,
+        {
+          hint: "Submit the model again.",
+        },
+      );
     }
     const [model, options] = await Promise.all([
       this.#parts.blobs.get(job.modelHash),

@@ -11,6 +11,6 @@ export {
 export { type JobResult, type UnitCells, unitKeyOf } from "./job-run.ts";
 export { readJournal } from "./journal.ts";
 export type { EagerUnit, StoredFile } from "./ledger.ts";
-export { defaultStrategy, type Strategy, strategies, type StrategyLimits } from "./strategy.ts";
-export type { ArtifactFile, Plan, PlanUnit, Toolchain } from "./toolchain.ts";
+export { defaultStrategy, type Strategy, type StrategyLimits, strategies } from "./strategy.ts";
 export { tensorToolchain } from "./tensor-toolchain.ts";
+export type { ArtifactFile, Plan, PlanUnit, Toolchain } from "./toolchain.ts";

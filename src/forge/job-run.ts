@@ -128,9 +128,10 @@ export class JobRun {
       }
       const outcome = await this.#attempt(unit, attempts() + 1, limits.memoryMb);
       if (outcome.ok) return { object: outcome.payload, durable: this.#store(key, unit, outcome) };
-      verdict = this.#budget.signal.aborted && outcome.verdict.kind === "cancelled"
-        ? { kind: "budget", message: "the job's budget was used up while this unit was compiled" }
-        : unitVerdict(outcome.verdict);
+      verdict =
+        this.#budget.signal.aborted && outcome.verdict.kind === "cancelled"
+          ? { kind: "budget", message: "the job's budget was used up while this unit was compiled" }
+          : unitVerdict(outcome.verdict);
       if (verdict.kind === "budget") break;
       await this.#context.journal.write({
         case: "unitAttemptFailed",
@@ -152,7 +153,14 @@ export class JobRun {
       return undefined;
     }
     const durationMs = clock.monotonicMs() - startedMs;
-    events.emit({ type: "unitFinished", ...this.#named(unit), verdict: undefined, fromCache: true, attempt: 0, durationMs });
+    events.emit({
+      type: "unitFinished",
+      ...this.#named(unit),
+      verdict: undefined,
+      fromCache: true,
+      attempt: 0,
+      durationMs,
+    });
     return object;
   }
 
@@ -206,7 +214,10 @@ export class JobRun {
     const duration = durationFromMs(Math.round(durationMs));
     await journal.commit(
       { modelHash, toolchainName, toolchainVersion, hardwareProfile: `${process.platform}-${process.arch}` },
-      { case: "jobFinished", value: { jobId: job.id, status, files: stored, units: keys.length, eagerUnits, duration } },
+      {
+        case: "jobFinished",
+        value: { jobId: job.id, status, files: stored, units: keys.length, eagerUnits, duration },
+      },
     );
     assert(job.state === status, "the journal knows that the job is finished");
     events.emit({ type: "jobFinished", jobId: job.id, status, durationMs });

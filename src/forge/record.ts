@@ -1,6 +1,13 @@
 /** Records of the journal as bytes. What is read is decoded, encoded again and compared before it is trusted. */
 
-import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { bytesEqual, HoldfastError } from "../base/index.ts";
 import {
@@ -37,7 +44,8 @@ function decodeTrusted<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array
   } catch (cause) {
     throw untrusted(schema, "it cannot be decoded", cause);
   }
-  if (!bytesEqual(toBinary(schema, message), bytes)) throw untrusted(schema, "it does not encode to the same bytes", undefined);
+  if (!bytesEqual(toBinary(schema, message), bytes))
+    throw untrusted(schema, "it does not encode to the same bytes", undefined);
   return message;
 }
 

@@ -1,5 +1,13 @@
 /** The tensor compiler as a toolchain of the forge. */
-import { artifactFiles, compilerVersion, decodeCompileOptions, linkPlan, type ModelPlan, planModel, planOptionsOf } from "../tensor/index.ts";
+import {
+  artifactFiles,
+  compilerVersion,
+  decodeCompileOptions,
+  linkPlan,
+  type ModelPlan,
+  planModel,
+  planOptionsOf,
+} from "../tensor/index.ts";
 import type { ArtifactFile, Plan, Toolchain } from "./toolchain.ts";
 
 interface State {
@@ -14,7 +22,11 @@ export const tensorToolchain: Toolchain = {
   plan(model, options): Plan {
     const decoded = decodeCompileOptions(options);
     const plan = planModel(model, planOptionsOf(decoded));
-    const units = plan.specs.map((spec, place) => ({ hash: plan.hashes[place]!, name: plan.partition.units[place]!.name, spec }));
+    const units = plan.specs.map((spec, place) => ({
+      hash: plan.hashes[place]!,
+      name: plan.partition.units[place]!.name,
+      spec,
+    }));
     const state: State = { plan, singleFile: decoded.singleFile ?? false };
     return { units, state };
   },

@@ -1,6 +1,7 @@
 /** Links compiled units into an artifact, and, for callers without a forge, compiles a whole model in this process. */
-import { decodeUnitObject, compileUnit } from "./compile-unit.ts";
+
 import { type LinkedArtifact, linkArtifact } from "./artifact/link.ts";
+import { compileUnit, decodeUnitObject } from "./compile-unit.ts";
 import type { ModelPlan } from "./plan/model-plan.ts";
 import { compilerVersion } from "./plan/version.ts";
 

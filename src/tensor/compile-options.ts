@@ -2,7 +2,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { bytesEqual, HoldfastError } from "../base/index.ts";
 import { constantOf, tensorOf } from "./blueprint/codec.ts";
-import { type CompileOptions as Message, CompileOptionsSchema } from "./gen/holdfast/v2/blueprint_pb.ts";
+import { CompileOptionsSchema, type CompileOptions as Message } from "./gen/holdfast/v2/blueprint_pb.ts";
 import type { ConstantData } from "./graph/graph.ts";
 import { type PlanOptions, type Strategy, strategies } from "./plan/model-plan.ts";
 
@@ -41,12 +41,15 @@ export function decodeCompileOptions(bytes: Uint8Array): CompileOptions {
     throw new HoldfastError("TENSOR_BAD_OPTIONS", "the bytes are not compile options", { cause });
   }
   const strategy = strategies.find((one) => one === message.strategy);
-  if (!strategy) throw new HoldfastError("TENSOR_BAD_OPTIONS", `there is no strategy ${JSON.stringify(message.strategy)}`);
+  if (!strategy)
+    throw new HoldfastError("TENSOR_BAD_OPTIONS", `there is no strategy ${JSON.stringify(message.strategy)}`);
   const options: CompileOptions = {
     name: message.name,
     strategy,
     shapes: Object.fromEntries(message.shapes.map(({ name, shape }) => [name, shape])),
-    bind: Object.fromEntries(message.bindings.flatMap(({ name, tensor }) => (tensor ? [[name, constantOf(tensor)]] : []))),
+    bind: Object.fromEntries(
+      message.bindings.flatMap(({ name, tensor }) => (tensor ? [[name, constantOf(tensor)]] : [])),
+    ),
     externalFiles: Object.fromEntries(message.externalFiles.map(({ location, data }) => [location, data])),
     singleFile: message.singleFile,
   };

@@ -7,14 +7,14 @@
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { bytesEqual, HoldfastError } from "../base/index.ts";
+import { entrySymbol, type LinkableUnit } from "./artifact/link.ts";
 import { generateUnit } from "./codegen/unit.ts";
 import { executeUnit } from "./eager/execute.ts";
 import { type CodeVariant, type UnitObject, UnitObjectSchema } from "./gen/holdfast/v2/blueprint_pb.ts";
-import { entrySymbol, type LinkableUnit } from "./artifact/link.ts";
 import type { ElementArray } from "./ir/element-type.ts";
 import { lowerUnit } from "./lower/unit.ts";
 import { decodeUnitSpec, hashUnitSpec, type SpecifiedUnit } from "./plan/unit-spec.ts";
-import { compareOutputs, type Comparison, seededInputs } from "./validate/compare.ts";
+import { type Comparison, compareOutputs, seededInputs } from "./validate/compare.ts";
 import { runUnit } from "./validate/run-unit.ts";
 import { type ValueType, valueTypeCodes, type WasmFunction } from "./wasm/function-builder.ts";
 
@@ -59,7 +59,9 @@ function validate(
 
 function spoil(outputs: readonly ElementArray[]): void {
   const [first] = outputs;
-  if (first && first.length > 0) (first as { [place: number]: number | bigint })[0] = typeof first[0] === "bigint" ? first[0] + 7n : Number(first[0]) + 7;
+  if (first && first.length > 0)
+    (first as { [place: number]: number | bigint })[0] =
+      typeof first[0] === "bigint" ? first[0] + 7n : Number(first[0]) + 7;
 }
 
 let relaxedKnown: boolean | undefined;
@@ -72,8 +74,8 @@ function relaxedSupported(): boolean {
 
 /** (func (param v128) (result v128) local.get 0 local.get 0 local.get 0 f32x4.relaxed_madd) */
 export const relaxedProbe = Uint8Array.from([
-  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x06, 0x01, 0x60, 0x01, 0x7b, 0x01, 0x7b, 0x03, 0x02, 0x01, 0x00, 0x0a, 0x0d,
-  0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x00, 0x20, 0x00, 0xfd, 0x85, 0x02, 0x0b,
+  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x06, 0x01, 0x60, 0x01, 0x7b, 0x01, 0x7b, 0x03, 0x02, 0x01,
+  0x00, 0x0a, 0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x00, 0x20, 0x00, 0xfd, 0x85, 0x02, 0x0b,
 ]);
 
 function variantOf({ functions, scratchBytes }: LinkableUnit): CodeVariant {
@@ -107,7 +109,9 @@ export function decodeUnitObject(bytes: Uint8Array): { readonly strict: Linkable
   return { strict: linkableOf(object.strict), relaxed: linkableOf(object.relaxed) };
 }
 
-const typeByCode = new Map<number, ValueType>(Object.entries(valueTypeCodes).map(([type, code]) => [code, type as ValueType]));
+const typeByCode = new Map<number, ValueType>(
+  Object.entries(valueTypeCodes).map(([type, code]) => [code, type as ValueType]),
+);
 
 function linkableOf(variant: CodeVariant): LinkableUnit {
   const types = (codes: Uint8Array): ValueType[] =>
@@ -117,8 +121,16 @@ function linkableOf(variant: CodeVariant): LinkableUnit {
       return type;
     });
   const functions = variant.functions.map((fn): WasmFunction => {
-    if (fn.pieces.length !== fn.calls.length + 1) throw new HoldfastError("TENSOR_BAD_OBJECT", `function ${fn.symbol} has a piece too many or too few`);
-    return { symbol: fn.symbol, params: types(fn.params), results: types(fn.results), locals: types(fn.locals), pieces: fn.pieces, calls: fn.calls };
+    if (fn.pieces.length !== fn.calls.length + 1)
+      throw new HoldfastError("TENSOR_BAD_OBJECT", `function ${fn.symbol} has a piece too many or too few`);
+    return {
+      symbol: fn.symbol,
+      params: types(fn.params),
+      results: types(fn.results),
+      locals: types(fn.locals),
+      pieces: fn.pieces,
+      calls: fn.calls,
+    };
   });
   return { functions, scratchBytes: variant.scratchBytes };
 }

@@ -53,7 +53,12 @@ export async function* logFrames(disk: Disk, folder: string): AsyncGenerator<Fra
     }
     await using file = await disk.open(path, "read");
     const reader = new FrameReader(file, await file.sizeBytes());
-    const first = await reader.frameAt(0, { epoch: undefined, fileNumber, link: end?.link, sequence: end?.nextSequence });
+    const first = await reader.frameAt(0, {
+      epoch: undefined,
+      fileNumber,
+      link: end?.link,
+      sequence: end?.nextSequence,
+    });
     if (first === undefined || first.header.type !== entryType.file) {
       throw corruptError(path, 0, end === undefined ? "its first frame is unreadable" : "it does not continue the log");
     }
@@ -200,4 +205,3 @@ async function freeName(disk: Disk, wanted: string): Promise<string> {
 export function sequencesIn(torn: TornTail): number {
   return Math.ceil(torn.lostBytes / frameHeaderBytes);
 }
-

@@ -14,7 +14,10 @@ import { logFilePath } from "./segment-name.ts";
 const disk = new NodeDisk();
 const newFolder = (): string => mkdtempSync(join(tmpdir(), "holdfast-wal-"));
 
-async function reopen(folder: string, more: { disk?: Disk; fileLimitBytes?: number } = {}): Promise<{ wal: Wal; texts: string[] }> {
+async function reopen(
+  folder: string,
+  more: { disk?: Disk; fileLimitBytes?: number } = {},
+): Promise<{ wal: Wal; texts: string[] }> {
   const texts: string[] = [];
   const wal = await openWal({ disk, folder, onEntry: (entry) => texts.push(utf8Text(entry.payload)), ...more });
   return { wal, texts };

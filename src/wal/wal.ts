@@ -11,14 +11,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { assert, type Clock, HoldfastError, systemClock } from "../base/index.ts";
 import type { Disk, DiskFile, DiskLock } from "../disk/index.ts";
-import {
-  encodeFrameHeader,
-  entryType,
-  frameHeaderBytes,
-  hashOf,
-  paddedSize,
-  payloadLimitBytes,
-} from "./frame.ts";
+import { encodeFrameHeader, entryType, frameHeaderBytes, hashOf, paddedSize, payloadLimitBytes } from "./frame.ts";
 import { merkleLeaf, merkleRoot } from "./merkle.ts";
 import {
   cutTornTail,
@@ -290,7 +283,12 @@ export class Wal implements AsyncDisposable {
     this.#epoch = randomBytes(8).readBigUInt64LE();
     this.#offset = 0;
     const [header = padding] = this.#encode(
-      { type: entryType.file, transactionId: noTransaction, payload: new Uint8Array(0), durable: Promise.withResolvers() },
+      {
+        type: entryType.file,
+        transactionId: noTransaction,
+        payload: new Uint8Array(0),
+        durable: Promise.withResolvers(),
+      },
       0,
     );
     const path = logFilePath(this.#folder, this.#fileNumber);

@@ -15,13 +15,13 @@ export function difference(found: ConstantData, expected: ConstantData): string 
   if (!sameShape(found.shape, expected.shape)) return `shape [${found.shape}], not [${expected.shape}]`;
   const [a, b] = [elementsOf(found), elementsOf(expected)];
   for (let place = 0; place < b.length; place++) {
-    const [x, y] = [valueOf(found, a[place]!), valueOf(expected, b[place]!)];
+    const [x, y] = [numberOf(found, a[place]!), numberOf(expected, b[place]!)];
     if (!isClose(x, y, expected.type)) return `element ${place} is ${x}, not ${y}`;
   }
   return undefined;
 }
 
-function valueOf({ type }: ConstantData, element: number | bigint): number | bigint {
+function numberOf({ type }: ConstantData, element: number | bigint): number | bigint {
   if (type === "float16") return float16ToNumber(Number(element));
   return type === "bfloat16" ? bfloat16ToNumber(Number(element)) : element;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { caseNames, readCase } from "./case.ts";
-import { eagerExecution, type Execution, fusedExecution, type Outcome, runCase } from "./run.ts";
+import { type Execution, eagerExecution, fusedExecution, type Outcome, runCase } from "./run.ts";
 
 const folder = "/usr/share/libonnx-testdata/data/node";
 const here = existsSync(folder);

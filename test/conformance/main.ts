@@ -10,8 +10,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { caseNames, readCase } from "./case.ts";
 import { compiledExecution } from "./compiled.ts";
-import { supportPage, summary } from "./report.ts";
-import { eagerExecution, type Execution, fusedExecution, type Outcome, runCase } from "./run.ts";
+import { summary, supportPage } from "./report.ts";
+import { type Execution, eagerExecution, fusedExecution, type Outcome, runCase } from "./run.ts";
 
 const executions: Readonly<Record<string, Execution>> = {
   compiled: compiledExecution,

@@ -71,7 +71,9 @@ function importWithFewestBound(one: Case): {
   }
   const inputs = one.inputs();
   const names = [...inputs.keys()].slice(0, 8);
-  const subsets = Array.from({ length: 2 ** names.length }, (_, bits) => names.filter((_, place) => bits & (1 << place)));
+  const subsets = Array.from({ length: 2 ** names.length }, (_, bits) =>
+    names.filter((_, place) => bits & (1 << place)),
+  );
   subsets.sort((a, b) => a.length - b.length);
   let rejection: unknown;
   for (const subset of subsets) {

@@ -31,10 +31,16 @@ export function compilePlan(plan: ModelPlan): CompiledGraph {
       objects.set(hash, compileUnit(spec));
     } catch (error) {
       objects.set(hash, undefined);
-      failures.push({ unit: plan.partition.units[place]!.name, reason: error instanceof Error ? error.message : String(error) });
+      failures.push({
+        unit: plan.partition.units[place]!.name,
+        reason: error instanceof Error ? error.message : String(error),
+      });
     }
   }
-  const linked = linkPlan(plan, plan.hashes.map((hash) => objects.get(hash)));
+  const linked = linkPlan(
+    plan,
+    plan.hashes.map((hash) => objects.get(hash)),
+  );
   const wrapper = artifactFiles(linked, { singleFile: true }).find(({ path }) => path.endsWith(".mjs"))!;
   const url = `data:text/javascript;base64,${Buffer.from(utf8Text(wrapper.bytes)).toString("base64")}`;
   return {
@@ -51,4 +57,3 @@ export function compilePlan(plan: ModelPlan): CompiledGraph {
 export function bytesOfArray(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
-

@@ -4,7 +4,16 @@ import { dirname, join, relative } from "node:path";
 import { HoldfastError, systemClock } from "../../base/index.ts";
 import { type ForgeEvent, type JobResult, openForge, type Strategy, tensorToolchain } from "../../forge/index.ts";
 import { encodeCompileOptions, strategies } from "../../tensor/index.ts";
-import { disk, nameOfModel, parseBindings, parseFlags, parseShapes, readExternalFiles, readModel, usage } from "../arguments.ts";
+import {
+  disk,
+  nameOfModel,
+  parseBindings,
+  parseFlags,
+  parseShapes,
+  readExternalFiles,
+  readModel,
+  usage,
+} from "../arguments.ts";
 import { exitCodes } from "../exit-code.ts";
 import { formatBytes, formatMs, formatTable, Terminal } from "../terminal.ts";
 
@@ -52,10 +61,12 @@ export async function compileCommand(args: readonly string[]): Promise<number> {
     quiet: { type: "boolean", default: false },
   });
   const [path, ...more] = positionals;
-  if (path === undefined || more.length > 0) throw usage("compile takes one model", "holdfast compile MODEL.onnx --out DIR");
+  if (path === undefined || more.length > 0)
+    throw usage("compile takes one model", "holdfast compile MODEL.onnx --out DIR");
   const terminal = new Terminal({ json: flags.json, quiet: flags.quiet });
   const strategy = flags.strategy.toUpperCase() as Strategy;
-  if (!strategies.includes(strategy)) throw usage(`there is no strategy ${flags.strategy}`, `use one of ${strategies.join(", ")}`);
+  if (!strategies.includes(strategy))
+    throw usage(`there is no strategy ${flags.strategy}`, `use one of ${strategies.join(", ")}`);
   const name = nameOfModel(flags.name ?? path);
   const model = await readModel(path);
   const options = encodeCompileOptions({
@@ -90,7 +101,8 @@ export async function compileCommand(args: readonly string[]): Promise<number> {
 function wholeNumber(text: string | undefined, flag: string): number | undefined {
   if (text === undefined) return undefined;
   const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw usage(`${flag} ${text} is not a whole number of at least 1`, `for example ${flag} 2`);
+  if (!Number.isInteger(number) || number < 1)
+    throw usage(`${flag} ${text} is not a whole number of at least 1`, `for example ${flag} 2`);
   return number;
 }
 
@@ -148,7 +160,8 @@ function progressOf(terminal: Terminal): (event: ForgeEvent) => void {
   let units = 0;
   let finished = 0;
   const running = new Map<string, string>();
-  const status = (): void => terminal.status(`compiling  ${finished}/${units} units  ${[...running.values()].slice(0, 4).join(", ")}`);
+  const status = (): void =>
+    terminal.status(`compiling  ${finished}/${units} units  ${[...running.values()].slice(0, 4).join(", ")}`);
   return (event) => {
     switch (event.type) {
       case "jobPlanned":
@@ -161,11 +174,14 @@ function progressOf(terminal: Terminal): (event: ForgeEvent) => void {
       case "unitFinished":
         running.delete(event.hash);
         if (event.verdict) {
-          terminal.note(`  ${terminal.style("yellow", "failed")} ${event.name}, attempt ${event.attempt}: ${event.verdict.message}`);
+          terminal.note(
+            `  ${terminal.style("yellow", "failed")} ${event.name}, attempt ${event.attempt}: ${event.verdict.message}`,
+          );
           break;
         }
         finished++;
-        if (!terminal.live && !event.fromCache) terminal.note(`  [${finished}/${units}] ${event.name} ${formatMs(event.durationMs)}`);
+        if (!terminal.live && !event.fromCache)
+          terminal.note(`  [${finished}/${units}] ${event.name} ${formatMs(event.durationMs)}`);
         break;
       case "unitFellBack":
         finished++;
@@ -198,14 +214,27 @@ function report(terminal: Terminal, { result, out, name, elapsedMs }: Report): v
   const files = result.files.map(({ path, bytes }) => ({ path: join(out, path), bytes: bytes.length }));
   if (terminal.json) {
     const eager = result.eager.map(({ name: unit, attempts, verdict }) => ({ unit, attempts, verdict }));
-    terminal.object({ job: result.jobId, status: result.status, out, files, eager, fromCache: result.fromCache, durationMs: elapsedMs });
+    terminal.object({
+      job: result.jobId,
+      status: result.status,
+      out,
+      files,
+      eager,
+      fromCache: result.fromCache,
+      durationMs: elapsedMs,
+    });
     return;
   }
   const wrapper = `./${relative(".", join(out, `${name}.mjs`)).replaceAll("\\", "/")}`;
   terminal.data(formatTable(files.map(({ path, bytes }) => [path, formatBytes(bytes)])));
   terminal.note("");
-  terminal.note(`${terminal.style("green", result.status)} in ${formatMs(elapsedMs)}${result.fromCache ? ", from an earlier run" : ""}`);
-  if (result.eager.length > 0) terminal.note(`${result.eager.length} of the units run eagerly: slower, but right (holdfast inspect ${out})`);
-  terminal.note(`\nUse it:\n  import { load } from ${JSON.stringify(wrapper)};\n  const model = await load();\n  const outputs = model.run(inputs);`);
+  terminal.note(
+    `${terminal.style("green", result.status)} in ${formatMs(elapsedMs)}${result.fromCache ? ", from an earlier run" : ""}`,
+  );
+  if (result.eager.length > 0)
+    terminal.note(`${result.eager.length} of the units run eagerly: slower, but right (holdfast inspect ${out})`);
+  terminal.note(
+    `\nUse it:\n  import { load } from ${JSON.stringify(wrapper)};\n  const model = await load();\n  const outputs = model.run(inputs);`,
+  );
   terminal.note(`\nTry it:\n  holdfast run ${out}`);
 }

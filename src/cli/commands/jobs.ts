@@ -20,9 +20,14 @@ export async function jobsCommand(args: readonly string[]): Promise<number> {
     json: { type: "boolean", default: false },
   });
   const [verb, ...more] = positionals;
-  if ((verb !== undefined && verb !== "resume") || more.length > 0) throw usage(`jobs does not know ${JSON.stringify(verb)}`, "holdfast jobs, or holdfast jobs resume");
+  if ((verb !== undefined && verb !== "resume") || more.length > 0)
+    throw usage(`jobs does not know ${JSON.stringify(verb)}`, "holdfast jobs, or holdfast jobs resume");
   const terminal = new Terminal({ json: flags.json });
-  await using forge = await openForge({ stateDir: stateFolder(flags.state), toolchain: tensorToolchain, cells: availableParallelism() });
+  await using forge = await openForge({
+    stateDir: stateFolder(flags.state),
+    toolchain: tensorToolchain,
+    cells: availableParallelism(),
+  });
   let failed = false;
   if (verb === "resume") {
     const outcomes = await Promise.allSettled(forge.resume().map((handle) => handle.result()));

@@ -43,7 +43,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const [path] = positionals;
   if (path === undefined || positionals.length > 1) throw usage("run takes one artifact", "holdfast run DIR");
   const repeat = Number(flags.repeat);
-  if (!Number.isInteger(repeat) || repeat < 1 || repeat > 1_000_000) throw usage(`--repeat ${flags.repeat} is not between 1 and 1,000,000`, "for example --repeat 100");
+  if (!Number.isInteger(repeat) || repeat < 1 || repeat > 1_000_000)
+    throw usage(`--repeat ${flags.repeat} is not between 1 and 1,000,000`, "for example --repeat 100");
   const terminal = new Terminal({ json: flags.json });
   const { manifest, load } = await openArtifact(path);
   const inputs = await inputsOf(manifest.inputs as readonly Port[], flags.input);
@@ -61,11 +62,17 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const ports = manifest.outputs as readonly Port[];
   if (flags.output !== undefined) await writeOutputs(flags.output, ports, outputs);
   if (flags.json) {
-    const listed = ports.map(({ name, type, shape }) => ({ name, type, shape, data: Array.from(outputs[name] as ArrayLike<number | bigint>, plain) }));
+    const listed = ports.map(({ name, type, shape }) => ({
+      name,
+      type,
+      shape,
+      data: Array.from(outputs[name] as ArrayLike<number | bigint>, plain),
+    }));
     terminal.object({ outputs: listed, loadMs: loadedMs, firstMs: times[0], medianMs, memoryBytes: model.memoryBytes });
     return exitCodes.done;
   }
-  for (const { name, type, shape } of ports) terminal.data(`${name}  ${type} [${shape.join(", ")}]  ${preview(outputs[name]!, flags.full)}`);
+  for (const { name, type, shape } of ports)
+    terminal.data(`${name}  ${type} [${shape.join(", ")}]  ${preview(outputs[name]!, flags.full)}`);
   const median = repeat > 1 ? `, median of ${repeat}: ${formatMs(medianMs)}` : "";
   terminal.note(terminal.style("dim", `loaded in ${formatMs(loadedMs)}, first run ${formatMs(times[0]!)}${median}`));
   return exitCodes.done;
@@ -78,16 +85,24 @@ interface Port {
 }
 
 async function inputsOf(ports: readonly Port[], flags: readonly string[]): Promise<Record<string, ElementArray>> {
-  const given = new Map(flags.map((flag): [string, string] => {
-    const split = flag.indexOf("=");
-    if (split < 1) throw usage(`--input ${flag} is not of the form NAME=VALUE`, "VALUE is JSON, @FILE.npy, random, zeros or ones");
-    return [flag.slice(0, split), flag.slice(split + 1)];
-  }));
+  const given = new Map(
+    flags.map((flag): [string, string] => {
+      const split = flag.indexOf("=");
+      if (split < 1)
+        throw usage(`--input ${flag} is not of the form NAME=VALUE`, "VALUE is JSON, @FILE.npy, random, zeros or ones");
+      return [flag.slice(0, split), flag.slice(split + 1)];
+    }),
+  );
   for (const name of given.keys()) {
-    if (!ports.some((port) => port.name === name)) throw usage(`the model has no input ${JSON.stringify(name)}`, `its inputs are: ${ports.map((port) => port.name).join(", ")}`);
+    if (!ports.some((port) => port.name === name))
+      throw usage(
+        `the model has no input ${JSON.stringify(name)}`,
+        `its inputs are: ${ports.map((port) => port.name).join(", ")}`,
+      );
   }
   const inputs: Record<string, ElementArray> = {};
-  for (const [place, port] of ports.entries()) inputs[port.name] = await inputOf(port, given.get(port.name) ?? "random", place + 1);
+  for (const [place, port] of ports.entries())
+    inputs[port.name] = await inputOf(port, given.get(port.name) ?? "random", place + 1);
   return inputs;
 }
 
@@ -111,23 +126,35 @@ function converted(given: ConstantData, name: string, type: ElementType, shape: 
   const elements = elementsOf(given);
   const fits = elements.length === count && (given.shape.length <= 1 || String(given.shape) === String(shape));
   if (!fits) {
-    throw new HoldfastError("CLI_BAD_INPUT", `input ${JSON.stringify(name)} is ${type} [${shape}], but [${given.shape}] was given`, {
-      hint: `give ${count} elements`,
-    });
+    throw new HoldfastError(
+      "CLI_BAD_INPUT",
+      `input ${JSON.stringify(name)} is ${type} [${shape}], but [${given.shape}] was given`,
+      {
+        hint: `give ${count} elements`,
+      },
+    );
   }
   if (given.type === type) return elements;
   const array = newArray(type, count) as { [place: number]: number | bigint } & ElementArray;
   const wide = array instanceof BigInt64Array || array instanceof BigUint64Array;
-  for (let place = 0; place < count; place++) array[place] = wide ? BigInt(Math.trunc(Number(elements[place]))) : Number(elements[place]);
+  for (let place = 0; place < count; place++)
+    array[place] = wide ? BigInt(Math.trunc(Number(elements[place]))) : Number(elements[place]);
   return array;
 }
 
-async function writeOutputs(folder: string, ports: readonly Port[], outputs: Record<string, ElementArray>): Promise<void> {
+async function writeOutputs(
+  folder: string,
+  ports: readonly Port[],
+  outputs: Record<string, ElementArray>,
+): Promise<void> {
   await disk.makeFolder(folder);
   for (const { name, type, shape } of ports) {
     const array = outputs[name]!;
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    await disk.writeFile(join(folder, `${name.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.npy`), writeNpy({ type, shape, bytes }));
+    await disk.writeFile(
+      join(folder, `${name.replaceAll(/[^A-Za-z0-9._-]+/g, "-")}.npy`),
+      writeNpy({ type, shape, bytes }),
+    );
   }
 }
 
@@ -136,6 +163,8 @@ const plain = (value: number | bigint): number | string | null =>
 
 function preview(array: ElementArray, full: boolean): string {
   const shown = Array.from(array as ArrayLike<number | bigint>).slice(0, full ? array.length : 8);
-  const texts = shown.map((value) => (typeof value === "bigint" ? String(value) : Number.isInteger(value) ? String(value) : value.toPrecision(5)));
+  const texts = shown.map((value) =>
+    typeof value === "bigint" ? String(value) : Number.isInteger(value) ? String(value) : value.toPrecision(5),
+  );
   return `${texts.join(" ")}${array.length > shown.length ? " …" : ""}`;
 }

@@ -10,7 +10,10 @@ export const textToolchain: Toolchain = {
   plan(model) {
     const lines = utf8Text(model).split("\n");
     if (lines.includes("")) throw new HoldfastError("TENSOR_BAD_TEXT", "an empty line", { hint: "Remove it." });
-    return { units: lines.map((line, place) => ({ hash: line, name: `line ${place}`, spec: utf8(line) })), state: lines };
+    return {
+      units: lines.map((line, place) => ({ hash: line, name: `line ${place}`, spec: utf8(line) })),
+      state: lines,
+    };
   },
   merge(plan, objects) {
     const lines = plan.state as readonly string[];

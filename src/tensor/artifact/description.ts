@@ -22,7 +22,7 @@ export interface SplatFill {
 }
 
 export type Step =
-  | { readonly kind: "wasm"; /** Name of an exported function without parameters. */ readonly call: string }
+  | { readonly kind: "wasm" /** Name of an exported function without parameters. */; readonly call: string }
   | {
       readonly kind: "eager";
       /** Place in `eagerSources`. */

@@ -6,7 +6,7 @@
  * whatever was compiled first and by whom. A unit without code becomes an eager step.
  */
 import { hexOf, sha256 } from "../../base/index.ts";
-import { packedCount, pack } from "../contraction/packing.ts";
+import { pack, packedCount } from "../contraction/packing.ts";
 import { eagerSource } from "../eager/print.ts";
 import { elementsOf } from "../graph/constant.ts";
 import type { ConstantData } from "../graph/graph.ts";
@@ -85,7 +85,12 @@ class Linker {
       inputs: graph.inputs.map((id) => this.#port(id)),
       outputs: graph.outputs.map((id) => this.#port(id)),
       memory: { pages, arenaBytes: this.#end - this.#weights.end },
-      weights: { offset: weightsStart, bytes: weights.length, fills: this.#weights.fills(), sha256: hexOf(sha256(weights)) },
+      weights: {
+        offset: weightsStart,
+        bytes: weights.length,
+        fills: this.#weights.fills(),
+        sha256: hexOf(sha256(weights)),
+      },
       steps,
       eagerSources,
       units: partition.units.map((unit, step) => this.#report(unit, step)),
@@ -149,7 +154,8 @@ class Linker {
       else lives.set(root, { first: step, last: step });
     };
     for (const id of partition.graph.inputs) touch(id, 0);
-    for (const [step, unit] of partition.units.entries()) for (const id of [...unit.inputs, ...unit.outputs]) touch(id, step);
+    for (const [step, unit] of partition.units.entries())
+      for (const id of [...unit.inputs, ...unit.outputs]) touch(id, step);
     for (const id of partition.graph.outputs) touch(id, last);
     // Inputs are written before the first step runs.
     for (const id of partition.graph.inputs) touch(id, 0);
@@ -216,7 +222,11 @@ class Linker {
     return steps;
   }
 
-  #module(units: readonly (LinkableUnit | undefined)[], weightKeys: readonly ReadonlyMap<number, string>[], pages: number): Uint8Array {
+  #module(
+    units: readonly (LinkableUnit | undefined)[],
+    weightKeys: readonly ReadonlyMap<number, string>[],
+    pages: number,
+  ): Uint8Array {
     const functions: WasmFunction[] = [];
     const known = new Set<string>();
     const exports = new Map<string, string>();
@@ -269,7 +279,10 @@ function orderedInputs(unit: PlannedUnit): number[] {
 
 /** Contents of constants as the units want them, each kept once; splats last, so that the file need not hold them. */
 class WeightsLayout {
-  readonly #entries = new Map<string, { constant: ConstantData; packing: Packing | undefined; bytes: number; splat: boolean }>();
+  readonly #entries = new Map<
+    string,
+    { constant: ConstantData; packing: Packing | undefined; bytes: number; splat: boolean }
+  >();
   readonly #addresses = new Map<string, number>();
   #denseEnd = weightsStart;
   end = weightsStart;
@@ -321,4 +334,3 @@ class WeightsLayout {
     return all;
   }
 }
-

@@ -81,7 +81,10 @@ function base64(bytes: Uint8Array): string {
     const word = (bytes[place]! << 16) | ((bytes[place + 1] ?? 0) << 8) | (bytes[place + 2] ?? 0);
     const left = bytes.length - place;
     parts.push(
-      alphabet[word >> 18]! + alphabet[(word >> 12) & 63]! + (left > 1 ? alphabet[(word >> 6) & 63]! : "=") + (left > 2 ? alphabet[word & 63]! : "="),
+      alphabet[word >> 18]! +
+        alphabet[(word >> 12) & 63]! +
+        (left > 1 ? alphabet[(word >> 6) & 63]! : "=") +
+        (left > 2 ? alphabet[word & 63]! : "="),
     );
   }
   return parts.join("");
@@ -97,7 +100,10 @@ function wrapperText(description: ArtifactDescription, inside: readonly string[]
   const { name, weights, memory, steps } = description;
   const fills = weights.fills.map(({ offset, bytes, element }) => ({ offset, bytes, element }));
   const arrays = [...new Set([...description.inputs, ...description.outputs].map(({ type }) => type))];
-  const eager = description.eagerSources.length > 0 ? `${eagerPrelude}\nconst eager = [\n${description.eagerSources.join(",\n")}\n];\n` : "";
+  const eager =
+    description.eagerSources.length > 0
+      ? `${eagerPrelude}\nconst eager = [\n${description.eagerSources.join(",\n")}\n];\n`
+      : "";
   return `// ${JSON.stringify(name)}, compiled by Holdfast (${description.compilerVersion}, ${description.strategy}).
 // import { load } from ${json(`./${name}.mjs`)}; const model = await load(); const outputs = model.run(inputs);
 /* eslint-disable */
@@ -195,7 +201,9 @@ ${description.eagerSources.length > 0 ? eagerArraysText(description) : ""}`;
 }
 
 function eagerArraysText(description: ArtifactDescription): string {
-  const types = new Set(description.steps.flatMap((step) => (step.kind === "eager" ? step.buffers.map(({ type }) => type) : [])));
+  const types = new Set(
+    description.steps.flatMap((step) => (step.kind === "eager" ? step.buffers.map(({ type }) => type) : [])),
+  );
   return `const eagerArrays = { ${[...types].map((type) => `${json(type)}: ${arrayNameOf(type)}`).join(", ")} };\n`;
 }
 
@@ -243,4 +251,3 @@ export interface LoadOptions {
 export declare function load(options?: LoadOptions): Promise<Model>;
 `;
 }
-

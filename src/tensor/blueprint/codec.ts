@@ -85,7 +85,9 @@ export function graphOf(message: Blueprint): Graph {
         version: node.version,
         inputs: node.inputs,
         outputs: node.outputs,
-        attributes: Object.fromEntries(node.attributes.map((attribute) => [attribute.name, attributeValueOf(attribute)])),
+        attributes: Object.fromEntries(
+          node.attributes.map((attribute) => [attribute.name, attributeValueOf(attribute)]),
+        ),
       }),
     ),
     inputs: message.inputs,
@@ -117,11 +119,20 @@ function attributeOf(name: string, attribute: AttributeValue): { name: string; v
     case "string":
       return { name, value: { case: "string", value: attribute.value } };
     case "ints":
-      return { name, value: { case: "ints", value: { $typeName: "holdfast.v2.IntList", values: attribute.value.map(BigInt) } } };
+      return {
+        name,
+        value: { case: "ints", value: { $typeName: "holdfast.v2.IntList", values: attribute.value.map(BigInt) } },
+      };
     case "floats":
-      return { name, value: { case: "floats", value: { $typeName: "holdfast.v2.FloatList", values: [...attribute.value] } } };
+      return {
+        name,
+        value: { case: "floats", value: { $typeName: "holdfast.v2.FloatList", values: [...attribute.value] } },
+      };
     case "strings":
-      return { name, value: { case: "strings", value: { $typeName: "holdfast.v2.StringList", values: [...attribute.value] } } };
+      return {
+        name,
+        value: { case: "strings", value: { $typeName: "holdfast.v2.StringList", values: [...attribute.value] } },
+      };
     case "tensor":
       return { name, value: { case: "tensor", value: tensorOf(attribute.value) } };
   }
@@ -147,4 +158,3 @@ function attributeValueOf({ name, value }: Attribute): AttributeValue {
       throw new HoldfastError("BLUEPRINT_MALFORMED", `attribute ${JSON.stringify(name)} has no value`);
   }
 }
-

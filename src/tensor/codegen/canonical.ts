@@ -27,7 +27,13 @@ export type Node = NodeBase &
   (
     | { readonly op: "const"; readonly value: number | bigint }
     | { readonly op: "var"; readonly variable: number }
-    | { readonly op: "load"; readonly buffer: number; readonly element: ElementType; readonly address: Node; readonly offset: number }
+    | {
+        readonly op: "load";
+        readonly buffer: number;
+        readonly element: ElementType;
+        readonly address: Node;
+        readonly offset: number;
+      }
     | { readonly op: "unary"; readonly fn: UnaryFunction; readonly a: Node }
     | { readonly op: "binary"; readonly fn: BinaryFunction; readonly a: Node; readonly b: Node }
     | { readonly op: "compare"; readonly fn: CompareFunction; readonly a: Node; readonly b: Node }
@@ -122,7 +128,10 @@ export class Interner {
     const key = `${node.id}:${variable}`;
     const known = this.#dependence.get(key);
     if (known !== undefined) return known;
-    const found = node.op === "var" ? node.variable === variable : childrenOf(node).some((child) => this.dependsOn(child, variable));
+    const found =
+      node.op === "var"
+        ? node.variable === variable
+        : childrenOf(node).some((child) => this.dependsOn(child, variable));
     this.#dependence.set(key, found);
     return found;
   }
@@ -147,7 +156,14 @@ export class Interner {
         const reads = new Set([...address.reads, expr.buffer]);
         const shape = { op: "load", buffer: expr.buffer, element, address, offset } as Shape;
         address.uses++;
-        return this.#make(`l${expr.buffer}:${address.id}:${offset}`, shape, expr.type, address.depth, reads, address.volatile);
+        return this.#make(
+          `l${expr.buffer}:${address.id}:${offset}`,
+          shape,
+          expr.type,
+          address.depth,
+          reads,
+          address.volatile,
+        );
       }
       case "unary": {
         const a = this.node(expr.a);
@@ -158,12 +174,20 @@ export class Interner {
       case "compare": {
         const a = this.node(expr.a);
         const b = this.node(expr.b);
-        return this.#combine(`q${expr.fn}:${a.id}:${b.id}`, { op: "compare", fn: expr.fn, a, b } as Shape, "bool", [a, b]);
+        return this.#combine(`q${expr.fn}:${a.id}:${b.id}`, { op: "compare", fn: expr.fn, a, b } as Shape, "bool", [
+          a,
+          b,
+        ]);
       }
       case "select": {
         const parts = [this.node(expr.condition), this.node(expr.a), this.node(expr.b)] as const;
         const [condition, a, b] = parts;
-        return this.#combine(`s${parts.map((part) => part.id)}`, { op: "select", condition, a, b } as Shape, expr.type, parts);
+        return this.#combine(
+          `s${parts.map((part) => part.id)}`,
+          { op: "select", condition, a, b } as Shape,
+          expr.type,
+          parts,
+        );
       }
       case "cast":
       case "bitcast": {
@@ -176,13 +200,29 @@ export class Interner {
   #combine(key: string, shape: Shape, type: ScalarType, parts: readonly Node[]): Node {
     const known = this.#nodes.get(key);
     if (known) return known;
-    const reads = parts.every((part) => part.reads.size === 0) ? none : new Set(parts.flatMap((part) => [...part.reads]));
+    const reads = parts.every((part) => part.reads.size === 0)
+      ? none
+      : new Set(parts.flatMap((part) => [...part.reads]));
     for (const part of parts) part.uses++;
     const depth = Math.max(...parts.map((part) => part.depth));
-    return this.#make(key, shape, type, depth, reads, parts.some((part) => part.volatile));
+    return this.#make(
+      key,
+      shape,
+      type,
+      depth,
+      reads,
+      parts.some((part) => part.volatile),
+    );
   }
 
-  #make(key: string, shape: Shape, type: ScalarType, depth: number, reads: ReadonlySet<number>, isVolatile: boolean): Node {
+  #make(
+    key: string,
+    shape: Shape,
+    type: ScalarType,
+    depth: number,
+    reads: ReadonlySet<number>,
+    isVolatile: boolean,
+  ): Node {
     const known = this.#nodes.get(key);
     if (known) return known;
     const made = { ...shape, id: this.#next++, type, depth, reads, volatile: isVolatile, uses: 0 } as Node;

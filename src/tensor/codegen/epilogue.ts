@@ -19,7 +19,13 @@ export class ExpressionEpilogue implements EpilogueEmitter {
     const interner = new Interner(context.elements);
     for (const { id } of [...epilogue.indices, epilogue.result]) interner.bind(id, 0);
     for (const one of epilogue.body) if (one.do === "let") interner.bind(one.target.id, 0);
-    this.canUseLanes = lanesFit(interner, epilogue.body, context.elements, epilogue.indices.at(-1)!.id, epilogue.result.id);
+    this.canUseLanes = lanesFit(
+      interner,
+      epilogue.body,
+      context.elements,
+      epilogue.indices.at(-1)!.id,
+      epilogue.result.id,
+    );
   }
 
   flattens(extents: readonly number[]): boolean {
@@ -53,7 +59,10 @@ export class ExpressionEpilogue implements EpilogueEmitter {
   }
 
   /** A fresh emitter with the indices bound: constants go into the expressions, and so into the instructions. */
-  #start(indices: readonly IndexBinding[], lanes: boolean): { emitter: KernelEmitter; body: readonly Stmt[]; last: number } {
+  #start(
+    indices: readonly IndexBinding[],
+    lanes: boolean,
+  ): { emitter: KernelEmitter; body: readonly Stmt[]; last: number } {
     const emitter = new KernelEmitter(this.#context);
     const replacements = new Map<number, Expr>();
     const { builder } = this.#context;

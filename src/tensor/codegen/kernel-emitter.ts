@@ -522,7 +522,8 @@ export class KernelEmitter {
           visit(this.interner.node(one.extent), always);
           const runs = one.extent.op === "const" && (one.extent.value as number) > 0;
           this.#visitRoots(one.body, always && runs, visit);
-          if (one.do === "reduce") for (const { value } of one.accumulators) visit(this.interner.node(value), always && runs);
+          if (one.do === "reduce")
+            for (const { value } of one.accumulators) visit(this.interner.node(value), always && runs);
           break;
         }
         case "let":
@@ -561,4 +562,3 @@ function storedIn(statements: readonly Stmt[]): Set<number> {
 export function laneable(type: ScalarType): boolean {
   return type === "f32" || type === "i32" || type === "u32" || type === "bool";
 }
-

@@ -7,7 +7,7 @@ import type { PlainOpcode } from "../wasm/opcodes.ts";
 import { childrenOf, type Node } from "./canonical.ts";
 import type { KernelEmitter } from "./kernel-emitter.ts";
 import { laneCount } from "./lane-plan.ts";
-import { emitStore, emitLoad } from "./scalar-operations.ts";
+import { emitLoad, emitStore } from "./scalar-operations.ts";
 
 const ramp = new Uint8Array(new Int32Array([0, 1, 2, 3]).buffer);
 
@@ -74,7 +74,8 @@ export class LaneEmitter {
   varyingAccumulators(one: Extract<Stmt, { do: "reduce" }>): Set<number> {
     const { interner } = this.#kernel;
     const inside = new Set<number>();
-    const varies = (node: Node): boolean => this.isVarying(node) || [...inside].some((variable) => interner.dependsOn(node, variable));
+    const varies = (node: Node): boolean =>
+      this.isVarying(node) || [...inside].some((variable) => interner.dependsOn(node, variable));
     const walk = (statements: readonly Stmt[]): void => {
       for (const inner of statements) {
         if (inner.do === "let" && varies(interner.node(inner.value))) inside.add(inner.target.id);
@@ -217,7 +218,10 @@ export class LaneEmitter {
     b.tee(address).memory("v128.load32_splat", node.offset);
     const lanes = b.local("v128");
     for (let lane = 1; lane < laneCount; lane++) {
-      b.set(lanes).get(address).get(lanes).memoryLane("v128.load32_lane", node.offset + lane * step, lane);
+      b.set(lanes)
+        .get(address)
+        .get(lanes)
+        .memoryLane("v128.load32_lane", node.offset + lane * step, lane);
     }
     b.release(address, lanes);
     return true;
@@ -307,7 +311,8 @@ export class LaneEmitter {
     const plain = type === "f32" || node.fn === "eq" || node.fn === "ne";
     const sign = plain ? "" : type === "u32" ? "_u" : "_s";
     // As masks, false is 0 and true is -1: the order of bools turns round.
-    const fn = type === "bool" ? ({ lt: "gt", le: "ge", gt: "lt", ge: "le", eq: "eq", ne: "ne" } as const)[node.fn] : node.fn;
+    const fn =
+      type === "bool" ? ({ lt: "gt", le: "ge", gt: "lt", ge: "le", eq: "eq", ne: "ne" } as const)[node.fn] : node.fn;
     this.#kernel.builder.op(`${type === "f32" ? "f32x4" : "i32x4"}.${fn}${sign}` as PlainOpcode);
     return true;
   }

@@ -18,7 +18,11 @@ const depthWeight = 4;
 const inLanes = new Set<ScalarType>(["f32", "i32", "u32", "bool"]);
 
 /** Ids of the index variables whose loops get lanes. */
-export function planLanes(interner: Interner, statements: readonly Stmt[], elements: readonly ElementType[]): ReadonlySet<number> {
+export function planLanes(
+  interner: Interner,
+  statements: readonly Stmt[],
+  elements: readonly ElementType[],
+): ReadonlySet<number> {
   const chosen = new Set<number>();
   new LanePlanner(interner, elements, chosen).choose(statements);
   return chosen;
@@ -34,7 +38,9 @@ export function lanesFit(
 ): boolean {
   const index = { op: "var", type: "i32", id: variable } as const;
   const extent = { op: "const", type: "i32", value: laneCount } as const;
-  const score = new LaneScore(interner, elements, { do: "for", index, extent, parallel: true, body }, [varying]).score();
+  const score = new LaneScore(interner, elements, { do: "for", index, extent, parallel: true, body }, [
+    varying,
+  ]).score();
   return score !== undefined && score > 0;
 }
 
@@ -140,7 +146,8 @@ class LaneScore {
   #reduce(one: Extract<Stmt, { do: "reduce" }>, weight: number): void {
     if (this.#varies(this.#interner.node(one.extent))) this.#possible = false;
     this.#statements(one.body, weight);
-    for (const { target, value } of one.accumulators) this.#bind(target.id, target.type, this.#interner.node(value), weight);
+    for (const { target, value } of one.accumulators)
+      this.#bind(target.id, target.type, this.#interner.node(value), weight);
   }
 
   #bind(id: number, type: ScalarType, value: Node, weight: number): void {

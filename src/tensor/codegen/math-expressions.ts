@@ -6,7 +6,23 @@
  * forms of exp, log, tanh, sigmoid and erf stay within 4 ULP; the rest of f32 goes through the f64 forms.
  */
 import type { ScalarType } from "../ir/element-type.ts";
-import { add, binary, bitcast, cast, compare, constant, div, type Expr, max, min, mul, or, select, sub, unary } from "../ir/expression.ts";
+import {
+  add,
+  binary,
+  bitcast,
+  cast,
+  compare,
+  constant,
+  div,
+  type Expr,
+  max,
+  min,
+  mul,
+  or,
+  select,
+  sub,
+  unary,
+} from "../ir/expression.ts";
 
 type Type = "f32" | "f64";
 const number = (type: ScalarType, value: number): Expr => constant(type, value);
@@ -40,7 +56,11 @@ export function exp(type: Type, x: Expr): Expr {
   const clamped = min(max(x, number(type, low)), number(type, high));
   const n = unary("nearest", mul(clamped, number(type, Math.LOG2E)));
   const r = sub(sub(clamped, mul(n, number(type, ln2HighOf[type]))), mul(n, number(type, ln2LowOf[type])));
-  const series = polynomial(type, r, factorials(terms).map((f) => 1 / f));
+  const series = polynomial(
+    type,
+    r,
+    factorials(terms).map((f) => 1 / f),
+  );
   const whole = cast("i32", n);
   // Two factors, since 2^n alone may lie outside the normal numbers.
   const half = binary("shr", whole, constant("i32", 1));
@@ -64,7 +84,11 @@ export function log(type: Type, x: Expr): Expr {
   const s = div(f, add(f, number(type, 2)));
   const z = mul(s, s);
   const terms = type === "f32" ? 5 : 13;
-  const tail = polynomial(type, z, Array.from({ length: terms }, (_, k) => 2 / (2 * k + 3)));
+  const tail = polynomial(
+    type,
+    z,
+    Array.from({ length: terms }, (_, k) => 2 / (2 * k + 3)),
+  );
   // log m = f - s·(f - z·tail): keeps what f/(2+f) rounds away.
   const near = sub(f, mul(s, sub(f, mul(z, tail))));
   const sum = add(mul(e, number(type, ln2HighOf[type])), add(near, mul(e, number(type, ln2LowOf[type]))));
@@ -85,7 +109,10 @@ function split(type: Type, x: Expr): [Expr, Expr, Expr] {
   }
   const bits = bitcast("i64", x);
   const exponent = sub(cast("i32", binary("shr", bits, constant("i64", 52))), constant("i32", 1023));
-  const mantissa = bitcast("f64", or(binary("and", bits, constant("i64", 0xfffffffffffffn)), constant("i64", 0x3ff0000000000000n)));
+  const mantissa = bitcast(
+    "f64",
+    or(binary("and", bits, constant("i64", 0xfffffffffffffn)), constant("i64", 0x3ff0000000000000n)),
+  );
   return [bits, exponent, mantissa];
 }
 
@@ -158,7 +185,10 @@ export function erf(type: Type, x: Expr): Expr {
   const bounded = min(max(a, number(type, 2)), number(type, 27));
   let fraction: Expr = number(type, 0);
   for (let n = 40; n > 0; n--) fraction = div(number(type, n / 2), add(bounded, fraction));
-  const tail = div(mul(exp(type, unary("neg", mul(bounded, bounded))), number(type, twoOverRootPi / 2)), add(bounded, fraction));
+  const tail = div(
+    mul(exp(type, unary("neg", mul(bounded, bounded))), number(type, twoOverRootPi / 2)),
+    add(bounded, fraction),
+  );
   return copySign(type, select(lt(a, number(type, 2)), near, sub(one, tail)), x);
 }
 

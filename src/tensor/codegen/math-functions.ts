@@ -5,8 +5,8 @@
 import { assert } from "../../base/index.ts";
 import { add, compare, constant, div, type Expr, mul, select, sub, unary, type VarExpr } from "../ir/expression.ts";
 import { FunctionBuilder, type WasmFunction } from "../wasm/function-builder.ts";
-import { KernelEmitter } from "./kernel-emitter.ts";
 import { integerFunction } from "./integer-functions.ts";
+import { KernelEmitter } from "./kernel-emitter.ts";
 import * as math from "./math-expressions.ts";
 import type { RequireFunction } from "./scalar-operations.ts";
 
@@ -50,7 +50,8 @@ const doubles: Readonly<Record<string, () => Expr>> = {
 /** Makes the function of a symbol; `require` is told which others it calls. */
 export function sharedFunction(symbol: string, relaxed: boolean, require: RequireFunction): WasmFunction {
   const [name, type] = symbol.split(".") as [string, string];
-  if (type === "f32x4" || ((type === "f32" || type === "f64") && name in direct)) return directFunction(symbol, relaxed, require);
+  if (type === "f32x4" || ((type === "f32" || type === "f64") && name in direct))
+    return directFunction(symbol, relaxed, require);
   if (type === "f64" && name in doubles) return doubleFunction(symbol, doubles[name]!(), relaxed, require);
   if (type === "f32" && name in doubles) return throughDouble(symbol, `${name}.f64`, 1, require);
   if (name === "pow" || name === "rem") {
@@ -117,7 +118,15 @@ function power(require: RequireFunction): WasmFunction {
   const result = b.local("f64");
   // y = 0, or |x| = 1 with an infinite y, or x = 1: 1.
   b.get(y).f64(0).op("f64.eq").get(x).f64(1).op("f64.eq").op("i32.or");
-  b.get(x).f64(-1).op("f64.eq").get(y).op("f64.abs").f64(Number.POSITIVE_INFINITY).op("f64.eq").op("i32.and").op("i32.or");
+  b.get(x)
+    .f64(-1)
+    .op("f64.eq")
+    .get(y)
+    .op("f64.abs")
+    .f64(Number.POSITIVE_INFINITY)
+    .op("f64.eq")
+    .op("i32.and")
+    .op("i32.or");
   b.if(() => b.f64(1).op("return"));
   b.get(x).op("f64.abs").call(require("log.f64")).get(y).op("f64.mul").call(require("exp.f64")).set(result);
   // A small whole power is multiplied out, so that squares and cubes come out exact.
@@ -129,22 +138,47 @@ function power(require: RequireFunction): WasmFunction {
     b.block((end) => {
       b.loop((head) => {
         b.get(whole).op("i32.eqz").branchIf(end);
-        b.get(whole).i32(1).op("i32.and").if(() => b.get(result).get(base).op("f64.mul").set(result));
+        b.get(whole)
+          .i32(1)
+          .op("i32.and")
+          .if(() => b.get(result).get(base).op("f64.mul").set(result));
         b.get(base).get(base).op("f64.mul").set(base).get(whole).i32(1).op("i32.shr_u").set(whole).branch(head);
       });
     });
-    b.get(y).f64(0).op("f64.lt").if(() => b.f64(1).get(result).op("f64.div").set(result));
+    b.get(y)
+      .f64(0)
+      .op("f64.lt")
+      .if(() => b.f64(1).get(result).op("f64.div").set(result));
     b.get(result).op("return");
   });
   // x < 0 (or -0): an odd whole power is negative, a whole one positive, any other undefined.
   const odd = b.local("i32");
   const isWhole = b.local("i32");
   b.get(y).op("f64.floor").get(y).op("f64.eq").set(isWhole);
-  b.get(y).f64(0.5).op("f64.mul").op("f64.floor").f64(2).op("f64.mul").get(y).op("f64.ne").get(isWhole).op("i32.and").set(odd);
+  b.get(y)
+    .f64(0.5)
+    .op("f64.mul")
+    .op("f64.floor")
+    .f64(2)
+    .op("f64.mul")
+    .get(y)
+    .op("f64.ne")
+    .get(isWhole)
+    .op("i32.and")
+    .set(odd);
   b.f64(1).get(x).op("f64.copysign").f64(0).op("f64.lt");
   b.if(() => {
     b.get(odd).if(() => b.get(result).op("f64.neg").set(result));
-    b.get(isWhole).op("i32.eqz").get(x).f64(0).op("f64.ne").op("i32.and").get(x).f64(Number.NEGATIVE_INFINITY).op("f64.ne").op("i32.and");
+    b.get(isWhole)
+      .op("i32.eqz")
+      .get(x)
+      .f64(0)
+      .op("f64.ne")
+      .op("i32.and")
+      .get(x)
+      .f64(Number.NEGATIVE_INFINITY)
+      .op("f64.ne")
+      .op("i32.and");
     b.if(() => b.f64(Number.NaN).set(result));
   });
   b.get(x).get(x).op("f64.ne").get(y).get(y).op("f64.ne").op("i32.or");
@@ -159,7 +193,16 @@ function floatRemainder(): WasmFunction {
   const rest = b.local("f64");
   const step = b.local("f64");
   b.get(y).op("f64.abs").set(y);
-  b.get(x).op("f64.abs").f64(Number.POSITIVE_INFINITY).op("f64.lt").op("i32.eqz").get(y).f64(0).op("f64.gt").op("i32.eqz").op("i32.or");
+  b.get(x)
+    .op("f64.abs")
+    .f64(Number.POSITIVE_INFINITY)
+    .op("f64.lt")
+    .op("i32.eqz")
+    .get(y)
+    .f64(0)
+    .op("f64.gt")
+    .op("i32.eqz")
+    .op("i32.or");
   b.if(() => b.f64(Number.NaN).op("return"));
   b.get(x).op("f64.abs").set(rest);
   b.block((end) => {
@@ -185,10 +228,23 @@ function fromHalf(): WasmFunction {
   const magnitude = b.local("i32");
   b.get(h).i32(0x7fff).op("i32.and").i32(13).op("i32.shl").set(magnitude);
   // As an f32 the exponent is 112 too small: 2^112 mends normal and subnormal numbers alike.
-  b.get(magnitude).op("f32.reinterpret_i32").f32(2 ** 112).op("f32.mul");
+  b.get(magnitude)
+    .op("f32.reinterpret_i32")
+    .f32(2 ** 112)
+    .op("f32.mul");
   b.get(magnitude).i32(0x7f800000).op("i32.or").op("f32.reinterpret_i32");
-  b.get(magnitude).i32(0x1f << 23 >>> 0 | 0).op("i32.lt_u").op("select");
-  b.op("i32.reinterpret_f32").get(h).i32(0x8000).op("i32.and").i32(16).op("i32.shl").op("i32.or").op("f32.reinterpret_i32");
+  b.get(magnitude)
+    .i32(((0x1f << 23) >>> 0) | 0)
+    .op("i32.lt_u")
+    .op("select");
+  b.op("i32.reinterpret_f32")
+    .get(h)
+    .i32(0x8000)
+    .op("i32.and")
+    .i32(16)
+    .op("i32.shl")
+    .op("i32.or")
+    .op("f32.reinterpret_i32");
   return b.finish();
 }
 
@@ -200,12 +256,25 @@ function toHalf(): WasmFunction {
   const sign = b.local("i32");
   b.get(x).op("i32.reinterpret_f32").i32(16).op("i32.shr_u").i32(0x8000).op("i32.and").set(sign);
   b.get(x).op("f32.abs").op("i32.reinterpret_f32").set(bits);
-  b.get(bits).i32(0x7f800000).op("i32.gt_u").if(() => b.get(sign).i32(0x7e00).op("i32.or").op("return"));
-  b.get(bits).i32(0x477ff000).op("i32.ge_u").if(() => b.get(sign).i32(0x7c00).op("i32.or").op("return"));
+  b.get(bits)
+    .i32(0x7f800000)
+    .op("i32.gt_u")
+    .if(() => b.get(sign).i32(0x7e00).op("i32.or").op("return"));
+  b.get(bits)
+    .i32(0x477ff000)
+    .op("i32.ge_u")
+    .if(() => b.get(sign).i32(0x7c00).op("i32.or").op("return"));
   b.get(bits).i32(0x38800000).op("i32.lt_u");
   b.if(() => {
     // Subnormal: adding 0.5 leaves the rounded fraction in the low bits.
-    b.get(sign).get(bits).op("f32.reinterpret_i32").f32(0.5).op("f32.add").op("i32.reinterpret_f32").i32(0x3f000000).op("i32.sub");
+    b.get(sign)
+      .get(bits)
+      .op("f32.reinterpret_i32")
+      .f32(0.5)
+      .op("f32.add")
+      .op("i32.reinterpret_f32")
+      .i32(0x3f000000)
+      .op("i32.sub");
     b.op("i32.or").op("return");
   });
   b.get(sign).get(bits).i32(0x38000000).op("i32.sub").i32(0xfff).op("i32.add");
@@ -217,9 +286,11 @@ function toBrain(): WasmFunction {
   const b = new FunctionBuilder("toBrain.f32", ["f32"], ["i32"]);
   const [x] = b.params as [(typeof b.params)[0]];
   const bits = b.local("i32");
-  b.get(x).get(x).op("f32.ne").if(() => b.i32(0x7fc0).op("return"));
+  b.get(x)
+    .get(x)
+    .op("f32.ne")
+    .if(() => b.i32(0x7fc0).op("return"));
   b.get(x).op("i32.reinterpret_f32").tee(bits).i32(0x7fff).op("i32.add");
   b.get(bits).i32(16).op("i32.shr_u").i32(1).op("i32.and").op("i32.add").i32(16).op("i32.shr_u");
   return b.finish();
 }
-

@@ -57,7 +57,8 @@ export function emitUnary(b: FunctionBuilder, fn: UnaryFunction, type: ScalarTyp
     case "abs": {
       const local = b.local(value as ValueType);
       b.set(local);
-      if (value === "i64") b.get(local).i64(-1n).op("i64.mul").get(local).get(local).i64(0n).op("i64.lt_s").op("select");
+      if (value === "i64")
+        b.get(local).i64(-1n).op("i64.mul").get(local).get(local).i64(0n).op("i64.lt_s").op("select");
       else b.get(local).i32(-1).op("i32.mul").get(local).get(local).i32(0).op("i32.lt_s").op("select");
       b.release(local);
       return;
@@ -88,7 +89,19 @@ export function emitBinary(b: FunctionBuilder, fn: BinaryFunction, type: ScalarT
     return;
   }
   if (type === "bool") {
-    b.op(({ and: "i32.and", or: "i32.or", xor: "i32.xor", min: "i32.and", max: "i32.or", mul: "i32.and", add: "i32.or" } as Record<string, PlainOpcode>)[fn]!);
+    b.op(
+      (
+        {
+          and: "i32.and",
+          or: "i32.or",
+          xor: "i32.xor",
+          min: "i32.and",
+          max: "i32.or",
+          mul: "i32.and",
+          add: "i32.or",
+        } as Record<string, PlainOpcode>
+      )[fn]!,
+    );
     return;
   }
   switch (fn) {
@@ -140,7 +153,12 @@ export function emitCast(b: FunctionBuilder, to: ScalarType, from: ScalarType): 
 }
 
 export function emitBitcast(b: FunctionBuilder, to: ScalarType): void {
-  const name = { f32: "f32.reinterpret_i32", i32: "i32.reinterpret_f32", f64: "f64.reinterpret_i64", i64: "i64.reinterpret_f64" } as const;
+  const name = {
+    f32: "f32.reinterpret_i32",
+    i32: "i32.reinterpret_f32",
+    f64: "f64.reinterpret_i64",
+    i64: "i64.reinterpret_f64",
+  } as const;
   b.op(name[to as keyof typeof name]);
 }
 

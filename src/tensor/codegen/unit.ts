@@ -78,7 +78,15 @@ class UnitGenerator {
     else {
       const epilogue = new ExpressionEpilogue(kernel.epilogue, context);
       const own = this.#offsetPointer(builder, scratch, ownOffset);
-      emitContraction(kernel, { builder, relaxed, pointers, types: elements, scratch: own, isPacked: this.#isPacked, epilogue });
+      emitContraction(kernel, {
+        builder,
+        relaxed,
+        pointers,
+        types: elements,
+        scratch: own,
+        isPacked: this.#isPacked,
+        epilogue,
+      });
     }
     this.#functions.push(builder.finish());
   }

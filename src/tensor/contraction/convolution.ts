@@ -13,8 +13,8 @@ import type { Local } from "../wasm/function-builder.ts";
 import { emitStream } from "./gemm.ts";
 import { emitImageCopy, imageBytes, imageOf } from "./image.ts";
 import { packedCount, packingOf, panelWidth } from "./packing.ts";
-import { emitRuntimePacking } from "./runtime-packing.ts";
 import { RowIndices } from "./rows.ts";
+import { emitRuntimePacking } from "./runtime-packing.ts";
 import { Tile, tileRows } from "./tile.ts";
 
 const blockLimitBytes = 256 * 1024;
@@ -53,13 +53,22 @@ export function emitConvolution(conv: ConvolutionContraction, context: Contracti
       b.get(scratch).set(base);
     } else b.get(source).set(base);
     emitGroups(conv, context, { table, base, weights, number });
-    b.get(source).i32(conv.inHeight * conv.inWidth * conv.inChannels * 4).op("i32.add").set(source);
+    b.get(source)
+      .i32(conv.inHeight * conv.inWidth * conv.inChannels * 4)
+      .op("i32.add")
+      .set(source);
   });
   b.release(table, source, base, weights, number);
 }
 
 /** For each output pixel, where its first tap is, in bytes from the image's start. */
-function emitTable(conv: ConvolutionContraction, context: ContractionContext, table: Local, rowBytes: number, pixelBytes: number): void {
+function emitTable(
+  conv: ConvolutionContraction,
+  context: ContractionContext,
+  table: Local,
+  rowBytes: number,
+  pixelBytes: number,
+): void {
   const { builder: b } = context;
   const y = b.local("i32");
   const x = b.local("i32");
@@ -67,7 +76,14 @@ function emitTable(conv: ConvolutionContraction, context: ContractionContext, ta
   b.get(table).set(at);
   b.countedLoop(y, 0, conv.outHeight, 1, () => {
     b.countedLoop(x, 0, conv.outWidth, 1, () => {
-      b.get(at).get(y).i32(conv.strideY * rowBytes).op("i32.mul").get(x).i32(conv.strideX * pixelBytes).op("i32.mul").op("i32.add");
+      b.get(at)
+        .get(y)
+        .i32(conv.strideY * rowBytes)
+        .op("i32.mul")
+        .get(x)
+        .i32(conv.strideX * pixelBytes)
+        .op("i32.mul")
+        .op("i32.add");
       b.memory("i32.store").get(at).i32(4).op("i32.add").set(at);
     });
   });
@@ -92,7 +108,15 @@ function emitGroups(conv: ConvolutionContraction, context: ContractionContext, b
   const freshBytes = inPerGroup * conv.strideX * conv.strideY * 4 * rows;
   const perBlock = Math.max(1, Math.min(tiles, Math.floor(blockLimitBytes / freshBytes)));
   const locals = Array.from({ length: 7 }, () => b.local("i32"));
-  const [group, block, blockEnd, tile, column, panel, input] = locals as [Local, Local, Local, Local, Local, Local, Local];
+  const [group, block, blockEnd, tile, column, panel, input] = locals as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
   const whole = Math.floor(perGroup / panelWidth);
   const rest = perGroup - whole * panelWidth;
   const body = (columns: number): void => {
@@ -103,11 +127,30 @@ function emitGroups(conv: ConvolutionContraction, context: ContractionContext, b
     });
   };
   b.countedLoop(group, 0, conv.groups, 1, () => {
-    b.get(bases.base).get(group).i32(inPerGroup * 4).op("i32.mul").op("i32.add").set(input);
+    b.get(bases.base)
+      .get(group)
+      .i32(inPerGroup * 4)
+      .op("i32.mul")
+      .op("i32.add")
+      .set(input);
     b.i32(0).set(block);
     b.loop((nextBlock) => {
-      b.get(block).i32(perBlock).op("i32.add").tee(blockEnd).i32(tiles).get(blockEnd).i32(tiles).op("i32.lt_s").op("select").set(blockEnd);
-      b.get(bases.weights).get(group).i32((whole + (rest > 0 ? 1 : 0)) * panelBytes).op("i32.mul").op("i32.add").set(panel);
+      b.get(block)
+        .i32(perBlock)
+        .op("i32.add")
+        .tee(blockEnd)
+        .i32(tiles)
+        .get(blockEnd)
+        .i32(tiles)
+        .op("i32.lt_s")
+        .op("select")
+        .set(blockEnd);
+      b.get(bases.weights)
+        .get(group)
+        .i32((whole + (rest > 0 ? 1 : 0)) * panelBytes)
+        .op("i32.mul")
+        .op("i32.add")
+        .set(panel);
       b.get(group).i32(perGroup).op("i32.mul").set(column);
       if (whole > 0) {
         const turn = b.local("i32");
@@ -134,7 +177,12 @@ interface PixelTile {
   readonly columns: number;
 }
 
-function emitPixelTile(conv: ConvolutionContraction, context: ContractionContext, bases: Bases, place: PixelTile): void {
+function emitPixelTile(
+  conv: ConvolutionContraction,
+  context: ContractionContext,
+  bases: Bases,
+  place: PixelTile,
+): void {
   const { builder: b } = context;
   const { rows, columns } = place;
   const pixels = conv.outHeight * conv.outWidth;
@@ -142,11 +190,24 @@ function emitPixelTile(conv: ConvolutionContraction, context: ContractionContext
   const entry = b.local("i32");
   const pointerB = b.local("i32");
   const end = b.local("i32");
-  b.get(place.tile).i32(rows).op("i32.mul").tee(pixel).i32(pixels - rows).get(pixel).i32(pixels - rows).op("i32.lt_s").op("select").set(pixel);
+  b.get(place.tile)
+    .i32(rows)
+    .op("i32.mul")
+    .tee(pixel)
+    .i32(pixels - rows)
+    .get(pixel)
+    .i32(pixels - rows)
+    .op("i32.lt_s")
+    .op("select")
+    .set(pixel);
   b.get(bases.table).get(pixel).i32(2).op("i32.shl").op("i32.add").set(entry);
   const pointers = Array.from({ length: rows }, (_, row) => {
     const pointer = b.local("i32");
-    b.get(entry).memory("i32.load", row * 4, 2).get(place.input).op("i32.add").set(pointer);
+    b.get(entry)
+      .memory("i32.load", row * 4, 2)
+      .get(place.input)
+      .op("i32.add")
+      .set(pointer);
     return pointer;
   });
   b.get(place.panel).set(pointerB);
@@ -168,7 +229,12 @@ interface TapPointers {
 }
 
 /** All taps of a tile: kernel rows, and where a kernel row is not one run of floats, its columns. */
-function emitTaps(conv: ConvolutionContraction, context: ContractionContext, tile: Tile, { pointers, pointerB, end }: TapPointers): void {
+function emitTaps(
+  conv: ConvolutionContraction,
+  context: ContractionContext,
+  tile: Tile,
+  { pointers, pointerB, end }: TapPointers,
+): void {
   const { builder: b } = context;
   const image = imageOf(conv);
   const inPerGroup = conv.inChannels / conv.groups;
@@ -176,7 +242,14 @@ function emitTaps(conv: ConvolutionContraction, context: ContractionContext, til
   const run = oneRun ? conv.kernelWidth * inPerGroup : inPerGroup;
   const columns = oneRun ? 1 : conv.kernelWidth;
   const strideB = panelWidth * 4;
-  const step = (k: number): void => tile.step(pointerB, k * strideB, (row) => pointers[row]!, () => k * 4, k);
+  const step = (k: number): void =>
+    tile.step(
+      pointerB,
+      k * strideB,
+      (row) => pointers[row]!,
+      () => k * 4,
+      k,
+    );
   const advance = pointers.map((pointer) => ({ pointer, bytes: 4 }));
   const move = (bytes: number): void => {
     if (bytes !== 0) for (const pointer of pointers) b.get(pointer).i32(bytes).op("i32.add").set(pointer);
@@ -184,7 +257,8 @@ function emitTaps(conv: ConvolutionContraction, context: ContractionContext, til
   const pixelBytes = image.pitch * 4;
   const kernelRow = (): void => {
     const column = b.local("i32");
-    const runBody = (): void => emitStream(context, { count: run, unroll: tile.unroll, strideB, pointerB, end, advance, step });
+    const runBody = (): void =>
+      emitStream(context, { count: run, unroll: tile.unroll, strideB, pointerB, end, advance, step });
     if (columns === 1) runBody();
     else {
       b.countedLoop(column, 0, columns, 1, () => {

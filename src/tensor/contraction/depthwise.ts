@@ -9,8 +9,8 @@ import type { ConvolutionContraction } from "../ir/kernel.ts";
 import type { Local } from "../wasm/function-builder.ts";
 import { emitImageCopy, type Image, imageBytes, imageOf } from "./image.ts";
 import { packedCount, packingOf, roundUp4 } from "./packing.ts";
-import { emitRuntimePacking } from "./runtime-packing.ts";
 import { RowIndices } from "./rows.ts";
+import { emitRuntimePacking } from "./runtime-packing.ts";
 
 /** Pixels at a time. */
 const pixelsPerTile = 4;
@@ -43,7 +43,10 @@ export function emitDepthwise(conv: ConvolutionContraction, context: Contraction
       b.get(scratch).set(base);
     } else b.get(source).set(base);
     emitImageRows(conv, context, image, { weights, base, number });
-    b.get(source).i32(conv.inHeight * conv.inWidth * conv.inChannels * 4).op("i32.add").set(source);
+    b.get(source)
+      .i32(conv.inHeight * conv.inWidth * conv.inChannels * 4)
+      .op("i32.add")
+      .set(source);
   });
   b.release(weights, source, base, number);
 }
@@ -65,9 +68,26 @@ function emitImageRows(conv: ConvolutionContraction, context: ContractionContext
     b.countedLoop(tile, 0, tiles, 1, () => {
       const last = conv.outWidth - pixels;
       b.get(tile).i32(pixels).op("i32.mul").tee(x).i32(last).get(x).i32(last).op("i32.lt_s").op("select").set(x);
-      b.get(bases.base).get(y).i32(conv.strideY * image.width * image.pitch * 4).op("i32.mul").op("i32.add");
-      b.get(x).i32(conv.strideX * image.pitch * 4).op("i32.mul").op("i32.add").set(first);
-      b.get(bases.number).i32(conv.outHeight).op("i32.mul").get(y).op("i32.add").i32(conv.outWidth).op("i32.mul").get(x).op("i32.add").set(row);
+      b.get(bases.base)
+        .get(y)
+        .i32(conv.strideY * image.width * image.pitch * 4)
+        .op("i32.mul")
+        .op("i32.add");
+      b.get(x)
+        .i32(conv.strideX * image.pitch * 4)
+        .op("i32.mul")
+        .op("i32.add")
+        .set(first);
+      b.get(bases.number)
+        .i32(conv.outHeight)
+        .op("i32.mul")
+        .get(y)
+        .op("i32.add")
+        .i32(conv.outWidth)
+        .op("i32.mul")
+        .get(x)
+        .op("i32.add")
+        .set(row);
       indices.prepare(row, pixels);
       emitChannels(conv, context, image, { weights: bases.weights, first, pixels, indices });
     });
@@ -104,7 +124,14 @@ function emitChannels(conv: ConvolutionContraction, context: ContractionContext,
   b.release(channel, input, weight);
 }
 
-function finishPixel(context: ContractionContext, place: TileBases, pixel: number, sum: Local, channel: Local, columns: number): void {
+function finishPixel(
+  context: ContractionContext,
+  place: TileBases,
+  pixel: number,
+  sum: Local,
+  channel: Local,
+  columns: number,
+): void {
   const { builder: b, epilogue } = context;
   if (columns === 4 && epilogue.canUseLanes) {
     epilogue.lanes([...place.indices.of(pixel), { local: channel, constant: 0 }], sum);
@@ -134,7 +161,10 @@ function emitTaps(
   for (const sum of sums) b.f32x4(0).set(sum);
   const pitch = roundUp4(conv.outChannels) * 4;
   for (let ky = 0; ky < conv.kernelHeight; ky++) {
-    for (const [kx, local] of weights.entries()) b.get(weight).memory("v128.load", (ky * conv.kernelWidth + kx) * pitch).set(local);
+    for (const [kx, local] of weights.entries())
+      b.get(weight)
+        .memory("v128.load", (ky * conv.kernelWidth + kx) * pitch)
+        .set(local);
     const columns = new Map<number, { pixel: number; kx: number }[]>();
     for (let pixel = 0; pixel < pixels; pixel++) {
       for (let kx = 0; kx < conv.kernelWidth; kx++) {
@@ -143,7 +173,9 @@ function emitTaps(
       }
     }
     for (const [column, uses] of [...columns].sort((p, q) => p[0] - q[0])) {
-      b.get(input).memory("v128.load", (ky * conv.dilationY * image.width + column) * image.pitch * 4).set(value);
+      b.get(input)
+        .memory("v128.load", (ky * conv.dilationY * image.width + column) * image.pitch * 4)
+        .set(value);
       for (const { pixel, kx } of uses) {
         const sum = sums[pixel]!;
         if (relaxed) b.get(value).get(weights[kx]!).get(sum).op("f32x4.relaxed_madd").set(sum);

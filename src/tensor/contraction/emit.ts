@@ -8,8 +8,9 @@
  * A second operand that is not packed at link time is read as it lies where its columns are contiguous, else packed
  * into scratch first.
  */
-import type { ContractionKernel, ConvolutionContraction, GemmContraction } from "../ir/kernel.ts";
+
 import type { ContractionContext } from "../codegen/interface.ts";
+import type { ContractionKernel, ConvolutionContraction, GemmContraction } from "../ir/kernel.ts";
 import { convolutionScratch, emitConvolution } from "./convolution.ts";
 import { depthwiseScratch, emitDepthwise } from "./depthwise.ts";
 import { emitGemm, gemmScratch } from "./gemm.ts";
@@ -19,7 +20,14 @@ import { isDepthwise } from "./packing.ts";
 export function pointwiseGemm(conv: ConvolutionContraction): GemmContraction | undefined {
   const { batch, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels } = conv;
   const unit = conv.kernelHeight === 1 && conv.kernelWidth === 1 && conv.strideX === 1 && conv.strideY === 1;
-  if (!unit || conv.groups !== 1 || outHeight !== inHeight || outWidth !== inWidth || conv.padTop !== 0 || conv.padLeft !== 0) {
+  if (
+    !unit ||
+    conv.groups !== 1 ||
+    outHeight !== inHeight ||
+    outWidth !== inWidth ||
+    conv.padTop !== 0 ||
+    conv.padLeft !== 0
+  ) {
     return undefined;
   }
   return {

@@ -58,7 +58,14 @@ function batchPointer(
   for (let axis = gemm.batch.length - 1; axis >= 0; axis--) {
     const { extent, [stride]: step } = gemm.batch[axis]!;
     if (step !== 0 && extent > 1) {
-      b.get(target).get(matrix).i32(inner).op("i32.div_u").i32(extent).op("i32.rem_u").i32(step * 4).op("i32.mul");
+      b.get(target)
+        .get(matrix)
+        .i32(inner)
+        .op("i32.div_u")
+        .i32(extent)
+        .op("i32.rem_u")
+        .i32(step * 4)
+        .op("i32.mul");
       b.op("i32.add").set(target);
     }
     inner *= extent;
@@ -97,7 +104,16 @@ function emitMatrix(gemm: GemmContraction, context: ContractionContext, operands
   };
   b.i32(0).set(block);
   b.loop((nextBlock) => {
-    b.get(block).i32(perBlock).op("i32.add").tee(blockEnd).i32(tiles).get(blockEnd).i32(tiles).op("i32.lt_s").op("select").set(blockEnd);
+    b.get(block)
+      .i32(perBlock)
+      .op("i32.add")
+      .tee(blockEnd)
+      .i32(tiles)
+      .get(blockEnd)
+      .i32(tiles)
+      .op("i32.lt_s")
+      .op("select")
+      .set(blockEnd);
     b.get(operands.b).set(columnB);
     b.countedLoop(column, 0, whole, panelWidth, () => {
       body(panelWidth);
@@ -129,16 +145,44 @@ function emitTile(gemm: GemmContraction, context: ContractionContext, operands: 
   const pointerB = b.local("i32");
   const end = b.local("i32");
   // The last tile ends with the last row.
-  b.get(place.tile).i32(rows).op("i32.mul").tee(row).i32(gemm.m - rows).get(row).i32(gemm.m - rows).op("i32.lt_s").op("select").set(row);
-  b.get(operands.a).get(row).i32(gemm.a.strideM * 4).op("i32.mul").op("i32.add").set(a);
+  b.get(place.tile)
+    .i32(rows)
+    .op("i32.mul")
+    .tee(row)
+    .i32(gemm.m - rows)
+    .get(row)
+    .i32(gemm.m - rows)
+    .op("i32.lt_s")
+    .op("select")
+    .set(row);
+  b.get(operands.a)
+    .get(row)
+    .i32(gemm.a.strideM * 4)
+    .op("i32.mul")
+    .op("i32.add")
+    .set(a);
   b.get(place.columnB).set(pointerB);
   const tile = new Tile(context, { rows, vectors, columns });
   tile.clear();
   const strideB = operands.panels ? panelWidth * 4 : gemm.b.strideK * 4;
   const strideA = gemm.a.strideK * 4;
   const step = (k: number): void =>
-    tile.step(pointerB, k * strideB, () => a, (r) => r * gemm.a.strideM * 4 + k * strideA, k);
-  emitStream(context, { count: gemm.k, unroll: tile.unroll, strideB, pointerB, end, advance: [{ pointer: a, bytes: strideA }], step });
+    tile.step(
+      pointerB,
+      k * strideB,
+      () => a,
+      (r) => r * gemm.a.strideM * 4 + k * strideA,
+      k,
+    );
+  emitStream(context, {
+    count: gemm.k,
+    unroll: tile.unroll,
+    strideB,
+    pointerB,
+    end,
+    advance: [{ pointer: a, bytes: strideA }],
+    step,
+  });
   b.get(row).get(operands.firstRow).op("i32.add").set(row);
   const indices = new RowIndices(context, operands.rowExtents);
   indices.prepare(row, rows);
@@ -167,11 +211,21 @@ export function emitStream(context: ContractionContext, stream: Stream): void {
   const written = count <= unroll * 2 ? count : unroll;
   const turns = written === 0 ? 0 : Math.floor(count / written);
   const forward = (steps: number): void => {
-    for (const { pointer, bytes } of advance) b.get(pointer).i32(bytes * steps).op("i32.add").set(pointer);
-    b.get(pointerB).i32(strideB * steps).op("i32.add").set(pointerB);
+    for (const { pointer, bytes } of advance)
+      b.get(pointer)
+        .i32(bytes * steps)
+        .op("i32.add")
+        .set(pointer);
+    b.get(pointerB)
+      .i32(strideB * steps)
+      .op("i32.add")
+      .set(pointerB);
   };
   if (turns > 1) {
-    b.get(pointerB).i32(turns * written * strideB).op("i32.add").set(end);
+    b.get(pointerB)
+      .i32(turns * written * strideB)
+      .op("i32.add")
+      .set(end);
     b.loop((head) => {
       for (let k = 0; k < written; k++) step(k);
       forward(written);
@@ -196,8 +250,19 @@ function packPanels(gemm: GemmContraction, context: ContractionContext, source: 
   const to = b.local("i32");
   const padded = Math.ceil(n / panelWidth) * panelWidth;
   b.countedLoop(column, 0, padded, 1, () => {
-    b.get(source).get(column).i32(gemm.b.strideN * 4).op("i32.mul").op("i32.add").set(from);
-    b.get(scratch).get(column).i32(3).op("i32.shr_u").i32(k * panelWidth * 4).op("i32.mul").op("i32.add");
+    b.get(source)
+      .get(column)
+      .i32(gemm.b.strideN * 4)
+      .op("i32.mul")
+      .op("i32.add")
+      .set(from);
+    b.get(scratch)
+      .get(column)
+      .i32(3)
+      .op("i32.shr_u")
+      .i32(k * panelWidth * 4)
+      .op("i32.mul")
+      .op("i32.add");
     b.get(column).i32(7).op("i32.and").i32(2).op("i32.shl").op("i32.add").set(to);
     b.countedLoop(row, 0, k, 1, () => {
       b.get(to);
@@ -208,8 +273,14 @@ function packPanels(gemm: GemmContraction, context: ContractionContext, source: 
         "f32",
       );
       b.memory("f32.store");
-      b.get(from).i32(gemm.b.strideK * 4).op("i32.add").set(from);
-      b.get(to).i32(panelWidth * 4).op("i32.add").set(to);
+      b.get(from)
+        .i32(gemm.b.strideK * 4)
+        .op("i32.add")
+        .set(from);
+      b.get(to)
+        .i32(panelWidth * 4)
+        .op("i32.add")
+        .set(to);
     });
   });
   b.release(column, row, from, to);

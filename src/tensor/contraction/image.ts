@@ -30,7 +30,13 @@ export function imageBytes(image: Image): number {
 }
 
 /** Fills the copy at `target` from the image at `source`. */
-export function emitImageCopy(conv: ConvolutionContraction, image: Image, context: ContractionContext, source: Local, target: Local): void {
+export function emitImageCopy(
+  conv: ConvolutionContraction,
+  image: Image,
+  context: ContractionContext,
+  source: Local,
+  target: Local,
+): void {
   const { builder: b } = context;
   const rowBytes = image.width * image.pitch * 4;
   const before = conv.padLeft * image.pitch * 4;
@@ -43,7 +49,10 @@ export function emitImageCopy(conv: ConvolutionContraction, image: Image, contex
   };
   b.get(source).set(from).get(target).set(to);
   fill(conv.padTop * rowBytes, 0);
-  b.get(to).i32(conv.padTop * rowBytes).op("i32.add").set(to);
+  b.get(to)
+    .i32(conv.padTop * rowBytes)
+    .op("i32.add")
+    .set(to);
   b.countedLoop(row, 0, conv.inHeight, 1, () => {
     fill(before, 0);
     b.get(to).i32(before).op("i32.add");
@@ -62,16 +71,35 @@ export function emitImageCopy(conv: ConvolutionContraction, image: Image, contex
 }
 
 /** One row, pixel by pixel, where the copy's pixels are wider. */
-function emitPixels(conv: ConvolutionContraction, image: Image, context: ContractionContext, from: Local, to: Local, before: number): void {
+function emitPixels(
+  conv: ConvolutionContraction,
+  image: Image,
+  context: ContractionContext,
+  from: Local,
+  to: Local,
+  before: number,
+): void {
   const { builder: b } = context;
   const pixel = b.local("i32");
   const at = b.local("i32");
   b.get(to).i32(before).op("i32.add").set(at);
   b.countedLoop(pixel, 0, conv.inWidth, 1, () => {
-    b.get(at).i32(0).i32(image.pitch * 4).op("memory.fill");
-    b.get(at).get(from).i32(conv.inChannels * 4).op("memory.copy");
-    b.get(from).i32(conv.inChannels * 4).op("i32.add").set(from);
-    b.get(at).i32(image.pitch * 4).op("i32.add").set(at);
+    b.get(at)
+      .i32(0)
+      .i32(image.pitch * 4)
+      .op("memory.fill");
+    b.get(at)
+      .get(from)
+      .i32(conv.inChannels * 4)
+      .op("memory.copy");
+    b.get(from)
+      .i32(conv.inChannels * 4)
+      .op("i32.add")
+      .set(from);
+    b.get(at)
+      .i32(image.pitch * 4)
+      .op("i32.add")
+      .set(at);
   });
   b.release(pixel, at);
 }

@@ -19,13 +19,24 @@ export function isDepthwise(conv: ConvolutionContraction): boolean {
 }
 
 /** How the second operand is laid out when it is a weight; undefined leaves it as it is. */
-export function packingOf(contraction: Contraction, roles: readonly ["weight" | "input", "weight" | "input"]): Packing | undefined {
+export function packingOf(
+  contraction: Contraction,
+  roles: readonly ["weight" | "input", "weight" | "input"],
+): Packing | undefined {
   if (roles[1] !== "weight") return undefined;
   if (contraction.form === "convolution") {
     const { kernelHeight, kernelWidth, groups, outChannels } = contraction;
     if (isDepthwise(contraction)) return { form: "depthwise", channels: outChannels, kernelHeight, kernelWidth };
     const inChannelsPerGroup = contraction.inChannels / groups;
-    return { form: "convolution", outChannels, inChannelsPerGroup, kernelHeight, kernelWidth, groups, panel: panelWidth };
+    return {
+      form: "convolution",
+      outChannels,
+      inChannelsPerGroup,
+      kernelHeight,
+      kernelWidth,
+      groups,
+      panel: panelWidth,
+    };
   }
   const { k, n, b, batch } = contraction;
   const matrices = batch.reduce((product, axis) => (axis.strideB === 0 ? product : product * axis.extent), 1);
@@ -77,7 +88,11 @@ function packGemm(packing: Extract<Packing, { form: "gemm-b" }>, data: Float32Ar
   }
 }
 
-function packConvolution(packing: Extract<Packing, { form: "convolution" }>, data: Float32Array, packed: Float32Array): void {
+function packConvolution(
+  packing: Extract<Packing, { form: "convolution" }>,
+  data: Float32Array,
+  packed: Float32Array,
+): void {
   const { outChannels, inChannelsPerGroup: channels, kernelHeight, kernelWidth, groups } = packing;
   const perGroup = outChannels / groups;
   const taps = kernelHeight * kernelWidth;
@@ -94,8 +109,13 @@ function packConvolution(packing: Extract<Packing, { form: "convolution" }>, dat
   }
 }
 
-function packDepthwise(packing: Extract<Packing, { form: "depthwise" }>, data: Float32Array, packed: Float32Array): void {
+function packDepthwise(
+  packing: Extract<Packing, { form: "depthwise" }>,
+  data: Float32Array,
+  packed: Float32Array,
+): void {
   const taps = packing.kernelHeight * packing.kernelWidth;
   const pitch = roundUp4(packing.channels);
-  for (let c = 0; c < packing.channels; c++) for (let tap = 0; tap < taps; tap++) packed[tap * pitch + c] = data[c * taps + tap]!;
+  for (let c = 0; c < packing.channels; c++)
+    for (let tap = 0; tap < taps; tap++) packed[tap * pitch + c] = data[c * taps + tap]!;
 }

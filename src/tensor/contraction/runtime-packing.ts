@@ -1,10 +1,10 @@
 /** Packs weights that are only known when running, by the same rule as `pack`, into scratch. */
 import type { ContractionContext } from "../codegen/interface.ts";
 import { KernelEmitter } from "../codegen/kernel-emitter.ts";
-import { add, compare, type Expr, index, load, min, mul, select, constant } from "../ir/expression.ts";
+import { add, compare, constant, type Expr, index, load, min, mul, select } from "../ir/expression.ts";
 import { KernelBuilder, type Packing, type Stmt } from "../ir/kernel.ts";
-import type { Local } from "../wasm/function-builder.ts";
 import { linearize } from "../operators/broadcast.ts";
+import type { Local } from "../wasm/function-builder.ts";
 import { panelWidth, roundUp4 } from "./packing.ts";
 
 export function emitRuntimePacking(packing: Packing, context: ContractionContext, source: Local, target: Local): void {

@@ -51,10 +51,19 @@ export class Tile {
   }
 
   /** One step of k: B at `pointerB + offsetB`, the A element of row r at `pointersA[r] + offsetA(r)`. */
-  step(pointerB: Local, offsetB: number, pointerA: (row: number) => Local, offsetA: (row: number) => number, k: number): void {
+  step(
+    pointerB: Local,
+    offsetB: number,
+    pointerA: (row: number) => Local,
+    offsetA: (row: number) => number,
+    k: number,
+  ): void {
     const b = this.#b;
     const { rows, vectors } = this.shape;
-    for (const [vector, column] of this.#columnsB.entries()) b.get(pointerB).memory("v128.load", offsetB + vector * 16).set(column);
+    for (const [vector, column] of this.#columnsB.entries())
+      b.get(pointerB)
+        .memory("v128.load", offsetB + vector * 16)
+        .set(column);
     for (let row = 0; row < rows; row++) {
       b.get(pointerA(row)).memory("v128.load32_splat", offsetA(row), 2).set(this.#spread);
       for (let vector = 0; vector < vectors; vector++) {
@@ -76,7 +85,11 @@ export class Tile {
     for (let row = 0; row < this.shape.rows; row++) {
       for (let vector = 0; vector < this.shape.vectors; vector++) {
         const sum = this.#sum(row, vector, 0);
-        for (let chain = 1; chain < this.#chains; chain++) b.get(sum).get(this.#sum(row, vector, chain)).op("f32x4.add").set(sum);
+        for (let chain = 1; chain < this.#chains; chain++)
+          b.get(sum)
+            .get(this.#sum(row, vector, chain))
+            .op("f32x4.add")
+            .set(sum);
         const columns = Math.min(4, this.shape.columns - vector * 4);
         const at = (lane: number): Index => ({ ...column, constant: column.constant + vector * 4 + lane });
         if (columns === 4 && context.epilogue.canUseLanes) {

@@ -4,7 +4,8 @@ import type { ConstantData } from "./graph.ts";
 
 export function denseConstant(type: ElementType, shape: Shape, elements: ArrayLike<number | bigint>): ConstantData {
   const array = newArray(type, elements.length);
-  for (let place = 0; place < elements.length; place++) (array as { [place: number]: number | bigint })[place] = elements[place]!;
+  for (let place = 0; place < elements.length; place++)
+    (array as { [place: number]: number | bigint })[place] = elements[place]!;
   return { type, shape, splat: false, bytes: new Uint8Array(array.buffer) };
 }
 
@@ -31,7 +32,10 @@ export function transposeConstant(constant: ConstantData, permutation: readonly 
   const shape = permutation.map((axis) => constant.shape[axis]!);
   if (constant.splat) return { ...constant, shape };
   const source = viewOf(constant.type, constant.bytes) as { [place: number]: number };
-  const target = newArray(constant.type, elementCount(shape)) as unknown as { [place: number]: number; buffer: ArrayBuffer };
+  const target = newArray(constant.type, elementCount(shape)) as unknown as {
+    [place: number]: number;
+    buffer: ArrayBuffer;
+  };
   const from = stridesOf(constant.shape);
   const steps = permutation.map((axis) => from[axis]!);
   const index = new Array<number>(shape.length).fill(0);

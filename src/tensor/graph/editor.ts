@@ -4,8 +4,16 @@
  * Ids of old values stay valid in the new graph; new values come after them. Values that nothing makes or reads any
  * more are left behind for `compact` to drop.
  */
-import { absent, type AttributeValue, type ConstantData, type Graph, type GraphNode, type GraphValue } from "./graph.ts";
+
 import type { TensorType } from "../ir/element-type.ts";
+import {
+  type AttributeValue,
+  absent,
+  type ConstantData,
+  type Graph,
+  type GraphNode,
+  type GraphValue,
+} from "./graph.ts";
 
 export class GraphEditor {
   readonly #source: Graph;

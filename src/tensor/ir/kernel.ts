@@ -202,11 +202,23 @@ export class KernelBuilder {
       const all = [...indices, loopIndex];
       const extent: Expr = { op: "const", type: "i32", value: shape[axis]! };
       if (axis === shape.length - 1) {
-        return { do: "reduce", index: loopIndex, extent, body: [], accumulators: [{ target, fn, init: start, value: value(all) }] };
+        return {
+          do: "reduce",
+          index: loopIndex,
+          extent,
+          body: [],
+          accumulators: [{ target, fn, init: start, value: value(all) }],
+        };
       }
       const inner = this.variable(init.type);
       const body = [nest(axis + 1, all, inner, init)];
-      return { do: "reduce", index: loopIndex, extent, body, accumulators: [{ target, fn, init: start, value: inner }] };
+      return {
+        do: "reduce",
+        index: loopIndex,
+        extent,
+        body,
+        accumulators: [{ target, fn, init: start, value: inner }],
+      };
     };
     const result = this.variable(init.type);
     return { statements: [nest(0, [], result, init)], result };

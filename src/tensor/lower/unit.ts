@@ -150,7 +150,11 @@ class UnitLowering {
     const buffer = this.#declare(id, "scratch");
     const flat = this.#flatView(id);
     const body = flat
-      ? [this.#build.each(elementCount(value.shape), (offset) => [{ do: "store", buffer, offset, value: flat(offset) }])]
+      ? [
+          this.#build.each(elementCount(value.shape), (offset) => [
+            { do: "store", buffer, offset, value: flat(offset) },
+          ]),
+        ]
       : this.#build.eachIndex(value.shape, (index) => this.#sink(id).store(index, view.at(index)));
     this.#kernels.push({ kind: "loops", body });
     this.#stored.add(id);
@@ -195,7 +199,11 @@ class UnitLowering {
     return flatten(id, true);
   }
 
-  #emitContraction(node: GraphNode, lowering: Extract<Lowering, { form: "contraction" }>, tail: Tail | undefined): void {
+  #emitContraction(
+    node: GraphNode,
+    lowering: Extract<Lowering, { form: "contraction" }>,
+    tail: Tail | undefined,
+  ): void {
     const [first, second] = lowering.operands.map((operand) => this.#operandBuffer(node.inputs[operand]!));
     const contraction = lowering.describe(first!, second!);
     if (this.#fuse) this.#pack(node, lowering.operands, contraction);
@@ -339,4 +347,3 @@ class UnitLowering {
     return computedView(value, (index) => lowering.at(index, inputs, output));
   }
 }
-

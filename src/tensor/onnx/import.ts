@@ -10,10 +10,11 @@ import { type ModelProto, ModelProtoSchema } from "../gen/onnx/onnx_pb.ts";
 import type { ConstantData, Graph } from "../graph/graph.ts";
 import { inferAndFold } from "../passes/infer-and-fold.ts";
 import { GraphImporter } from "./graph-importer.ts";
+import { irRange, modelLimitBytes, opsetRange } from "./limits.ts";
+import { exportHint, type OpsetVersions, opsetVersions } from "./opset.ts";
 import type { ReadExternal } from "./tensor.ts";
 
-export const opsetRange = { oldest: 1, newest: 22 } as const;
-export const modelLimitBytes = 2 ** 31 - 1;
+export { opsetRange };
 
 export interface ImportOptions {
   /** Shapes of inputs by name, where the model leaves extents open. */
@@ -32,8 +33,7 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
       hint: "check that the file is an ONNX model (exported with its graph)",
     });
   }
-  const versions = opsetsOf(model);
-  const imported = new GraphImporter(model, graphProto, versions, options).run();
+  const imported = new GraphImporter(graphProto, options).run(model, versionsOf(model));
   return inferAndFold(imported.graph, imported.declared);
 }
 
@@ -72,21 +72,19 @@ function knownFormat(bytes: Uint8Array): string | undefined {
   return undefined;
 }
 
-function opsetsOf(model: ModelProto): Map<string, number> {
-  const versions = new Map<string, number>();
-  for (const { domain, version } of model.opsetImport) versions.set(domain === "ai.onnx" ? "" : domain, Number(version));
-  if (versions.size === 0 && model.irVersion < 3n) versions.set("", 1);
-  const own = versions.get("");
-  if (own === undefined && model.functions.length === 0 && model.graph?.node.some((node) => node.domain === "")) {
-    throw new HoldfastError("ONNX_UNSUPPORTED_OPSET", "the model does not say which opset it uses", {
-      hint: `export it for an opset from ${opsetRange.oldest} to ${opsetRange.newest}`,
+function versionsOf(model: ModelProto): OpsetVersions {
+  const { irVersion } = model;
+  if (irVersion < BigInt(irRange.oldest) || irVersion > BigInt(irRange.newest)) {
+    throw new HoldfastError("ONNX_UNSUPPORTED_IR", `the file is in version ${irVersion} of the ONNX format; ${irRange.oldest} to ${irRange.newest} are taken`, {
+      hint: exportHint,
+      details: { ir: Number(irVersion) },
     });
   }
-  if (own !== undefined && (own < opsetRange.oldest || own > opsetRange.newest)) {
-    throw new HoldfastError("ONNX_UNSUPPORTED_OPSET", `the model uses opset ${own}; ${opsetRange.oldest} to ${opsetRange.newest} are taken`, {
-      hint: `export it for an opset from ${opsetRange.oldest} to ${opsetRange.newest}`,
-      details: { opset: own },
-    });
+  const versions = opsetVersions(model.opsetImport, "the model");
+  // Before version 3 of the format there was one opset, and nothing said so.
+  if (versions.size === 0 && irVersion < 3n) versions.set("", 1);
+  if (!versions.has("") && model.functions.length === 0 && model.graph?.node.some((node) => node.domain === "")) {
+    throw new HoldfastError("ONNX_UNSUPPORTED_OPSET", "the model does not say which opset it uses", { hint: exportHint });
   }
   return versions;
 }

@@ -48,16 +48,25 @@ export function constantFromTensor(tensor: TensorProto, where: string, readExter
   else if (tensor.rawData.length > 0 || count === 0) bytes = tensor.rawData;
   if (bytes) {
     if (bytes.length !== expectedBytes) bad(`${bytes.length} bytes of data, but shape [${shape}] of ${type} needs ${expectedBytes}`);
-    return { type, shape, splat: false, bytes };
+    return { type, shape, splat: false, bytes: type === "bool" ? zerosAndOnes(bytes) : bytes };
   }
   const elements = fieldOf(tensor, type);
   if (elements.length !== count) bad(`${elements.length} elements of data, but shape [${shape}] needs ${count}`);
-  return denseConstant(type, shape, elements);
+  const dense = denseConstant(type, shape, elements);
+  return type === "bool" ? { ...dense, bytes: zerosAndOnes(dense.bytes) } : dense;
+}
+
+/** In memory a bool is 0 or 1; a file may hold anything. */
+function zerosAndOnes(bytes: Uint8Array): Uint8Array {
+  return bytes.every((byte) => byte <= 1) ? bytes : Uint8Array.from(bytes, (byte) => (byte === 0 ? 0 : 1));
 }
 
 export function checkedCount(shape: readonly number[], where: string): number {
+  if (shape.length > graphLimits.rank) {
+    throw new HoldfastError("TENSOR_TOO_LARGE", `${where} has rank ${shape.length}, more than ${graphLimits.rank}`);
+  }
   const count = elementCount(shape);
-  if (count <= graphLimits.elements) return count;
+  if (count <= graphLimits.elements && shape.every((extent) => extent <= graphLimits.elements)) return count;
   throw new HoldfastError("TENSOR_TOO_LARGE", `${where} has shape [${shape}]: ${count} elements are more than ${graphLimits.elements}`, {
     hint: "reduce the shape; one WebAssembly memory holds 4 GiB",
   });

@@ -1,7 +1,7 @@
 /** Multidirectional broadcasting, as in numpy and ONNX. */
 import type { Shape } from "../ir/element-type.ts";
-import { add, type Expr, div, index as indexConstant, mul, rem } from "../ir/expression.ts";
 import { stridesOf } from "../ir/element-type.ts";
+import { add, div, type Expr, index as indexConstant, mul, rem } from "../ir/expression.ts";
 import type { OperatorContext } from "./context.ts";
 
 /** The common shape; rejects the node where there is none. */

@@ -4,7 +4,22 @@
  * the taps that reach it.
  */
 import { type ElementType, type Shape, scalarTypeOf } from "../ir/element-type.ts";
-import { add, and, cast, compare, constant, div, type Expr, index, max, min, mul, rem, select, sub } from "../ir/expression.ts";
+import {
+  add,
+  and,
+  cast,
+  compare,
+  constant,
+  div,
+  type Expr,
+  index,
+  max,
+  min,
+  mul,
+  rem,
+  select,
+  sub,
+} from "../ir/expression.ts";
 import type { OperatorContext } from "./context.ts";
 import type { Lowering, OperatorDefinition, TensorView } from "./definition.ts";
 import { checkIntegerOperands } from "./matrix.ts";
@@ -29,9 +44,16 @@ export function convolutionOf(context: OperatorContext, input: Shape, weights: S
     context.reject("TENSOR_SHAPE_MISMATCH", `${input[1]} channels in ${groups} groups do not fit weights [${weights}]`);
   }
   const kernel = context.ints("kernel_shape", weights.slice(2));
-  if (String(kernel) !== String(weights.slice(2))) context.reject("TENSOR_SHAPE_MISMATCH", `kernel_shape [${kernel}] but weights [${weights}]`);
+  if (String(kernel) !== String(weights.slice(2)))
+    context.reject("TENSOR_SHAPE_MISMATCH", `kernel_shape [${kernel}] but weights [${weights}]`);
   const window = windowOf(context, input.slice(2), kernel);
-  return { window, groups, perGroup, outPerGroup: outChannels / groups, output: [input[0]!, outChannels, ...window.output] };
+  return {
+    window,
+    groups,
+    perGroup,
+    outPerGroup: outChannels / groups,
+    output: [input[0]!, outChannels, ...window.output],
+  };
 }
 
 export type Read = (view: TensorView, place: readonly Expr[]) => Expr;
@@ -55,12 +77,18 @@ export function convolutionLoops(
         const input = io.inputs[operands[0]]!;
         const weights = io.inputs[operands[1]]!;
         const from = mul(div(channel, index(outPerGroup)), index(perGroup));
-        const { statements, result } = combine(io, [perGroup, ...window.kernel], "add", constant(scalar, 0), ([c, ...tap]) => {
-          const at = tapOf(window, spatial, tap);
-          const value = left(input, [batch, add(from, c!), ...at.index]);
-          const product = mul(value, right(weights, [channel, c!, ...tap]));
-          return at.inside ? select(at.inside, product, constant(scalar, 0)) : product;
-        });
+        const { statements, result } = combine(
+          io,
+          [perGroup, ...window.kernel],
+          "add",
+          constant(scalar, 0),
+          ([c, ...tap]) => {
+            const at = tapOf(window, spatial, tap);
+            const value = left(input, [batch, add(from, c!), ...at.index]);
+            const product = mul(value, right(weights, [channel, c!, ...tap]));
+            return at.inside ? select(at.inside, product, constant(scalar, 0)) : product;
+          },
+        );
         return [...statements, ...io.outputs[0]!.store(place, finish(result, place, io.inputs))];
       }),
   };
@@ -73,8 +101,10 @@ const conv: OperatorDefinition = {
   since: 1,
   infer(context) {
     const [x, w, bias] = [context.input(0), context.input(1), context.inputs[2]];
-    if (bias && String(bias.shape) !== String([w.shape[0]])) context.reject("TENSOR_SHAPE_MISMATCH", `bias [${bias.shape}] for ${w.shape[0]} channels`);
-    if (w.type !== x.type || (bias && bias.type !== x.type)) context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
+    if (bias && String(bias.shape) !== String([w.shape[0]]))
+      context.reject("TENSOR_SHAPE_MISMATCH", `bias [${bias.shape}] for ${w.shape[0]} channels`);
+    if (w.type !== x.type || (bias && bias.type !== x.type))
+      context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
     return [{ type: x.type, shape: convolutionOf(context, x.shape, w.shape).output }];
   },
   lower(context) {
@@ -154,7 +184,14 @@ const convInteger: OperatorDefinition = {
     return {
       form: "loops",
       emit: (io) => {
-        const made = convolutionLoops(convolution, "int32", [0, 1], centred(io.inputs[2], 0), centred(io.inputs[3], 0), (sum) => sum);
+        const made = convolutionLoops(
+          convolution,
+          "int32",
+          [0, 1],
+          centred(io.inputs[2], 0),
+          centred(io.inputs[3], 0),
+          (sum) => sum,
+        );
         return made.form === "loops" ? made.emit(io) : [];
       },
     };
@@ -186,11 +223,20 @@ function transposedOf(context: OperatorContext): Transposed {
   const mode = context.string("auto_pad", "NOTSET");
   const wanted = context.ints("output_shape", []);
   const lists = [strides, dilations, extra].every((list) => list.length === rank) && pads.length === 2 * rank;
-  if (!lists || [...strides, ...dilations, ...kernel].some((value) => !(value >= 1)) || [...pads, ...extra].some((value) => !(value >= 0))) {
-    context.reject("TENSOR_BAD_ATTRIBUTE", `strides, dilations, pads or output_padding do not fit ${rank} spatial axes`);
+  if (
+    !lists ||
+    [...strides, ...dilations, ...kernel].some((value) => !(value >= 1)) ||
+    [...pads, ...extra].some((value) => !(value >= 0))
+  ) {
+    context.reject(
+      "TENSOR_BAD_ATTRIBUTE",
+      `strides, dilations, pads or output_padding do not fit ${rank} spatial axes`,
+    );
   }
-  if (wanted.length > 0 && wanted.length < rank) context.reject("TENSOR_BAD_ATTRIBUTE", `output_shape [${wanted}] for ${rank} spatial axes`);
-  if (groups < 1 || x.shape[1]! % groups !== 0) context.reject("TENSOR_SHAPE_MISMATCH", `${x.shape[1]} channels in ${groups} groups`);
+  if (wanted.length > 0 && wanted.length < rank)
+    context.reject("TENSOR_BAD_ATTRIBUTE", `output_shape [${wanted}] for ${rank} spatial axes`);
+  if (groups < 1 || x.shape[1]! % groups !== 0)
+    context.reject("TENSOR_SHAPE_MISMATCH", `${x.shape[1]} channels in ${groups} groups`);
   const padsBegin: number[] = [];
   const output: number[] = [];
   for (let axis = 0; axis < rank; axis++) {
@@ -208,7 +254,8 @@ function transposedOf(context: OperatorContext): Transposed {
       output.push(full - (mode === "VALID" ? 0 : pads[axis]! + pads[rank + axis]!));
     }
   }
-  if (output.some((extent) => extent < 1)) context.reject("TENSOR_SHAPE_MISMATCH", `its result would have shape [${output}]`);
+  if (output.some((extent) => extent < 1))
+    context.reject("TENSOR_SHAPE_MISMATCH", `its result would have shape [${output}]`);
   return { strides, dilations, padsBegin, output, kernel, groups };
 }
 
@@ -219,8 +266,10 @@ const convTranspose: OperatorDefinition = {
     const { output, groups } = transposedOf(context);
     const [x, w, bias] = [context.input(0), context.input(1), context.inputs[2]];
     const channels = w.shape[1]! * groups;
-    if (w.type !== x.type || (bias && bias.type !== x.type)) context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
-    if (bias && String(bias.shape) !== String([channels])) context.reject("TENSOR_SHAPE_MISMATCH", `bias [${bias.shape}] for ${channels} channels`);
+    if (w.type !== x.type || (bias && bias.type !== x.type))
+      context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
+    if (bias && String(bias.shape) !== String([channels]))
+      context.reject("TENSOR_SHAPE_MISMATCH", `bias [${bias.shape}] for ${channels} channels`);
     return [{ type: x.type, shape: [x.shape[0]!, channels, ...output] }];
   },
   lower(context) {
@@ -244,7 +293,10 @@ const convTranspose: OperatorDefinition = {
               const reached = sub(add(out, index(padsBegin[axis]!)), mul(tap[axis]!, index(dilations[axis]!)));
               const source = div(reached, index(strides[axis]!));
               const bounded = min(max(source, index(0)), index(x.shape[axis + 2]! - 1));
-              const exact = and(compare("eq", rem(reached, index(strides[axis]!)), index(0)), compare("ge", reached, index(0)));
+              const exact = and(
+                compare("eq", rem(reached, index(strides[axis]!)), index(0)),
+                compare("ge", reached, index(0)),
+              );
               inside = and(inside, and(exact, compare("eq", source, bounded)));
               return bounded;
             });

@@ -11,10 +11,11 @@
  *  - contraction: a matrix product or convolution, with a `finish` for what happens to each result
  *  - loops: anything else
  */
+
+import type { ConstantData } from "../graph/graph.ts";
 import type { ElementType, Shape, TensorType } from "../ir/element-type.ts";
 import type { Expr } from "../ir/expression.ts";
 import type { Contraction, KernelBuilder, Stmt } from "../ir/kernel.ts";
-import type { ConstantData } from "../graph/graph.ts";
 import type { OperatorContext } from "./context.ts";
 
 /** Read access to an input, wherever its elements come from: memory, a constant, or an expression fused in. */

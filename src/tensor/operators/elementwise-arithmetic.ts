@@ -11,6 +11,7 @@ import {
   constant,
   div,
   type Expr,
+  index as indexConstant,
   max,
   min,
   mul,
@@ -18,7 +19,6 @@ import {
   select,
   unary,
 } from "../ir/expression.ts";
-import { index as indexConstant } from "../ir/expression.ts";
 import { broadcastShapes } from "./broadcast.ts";
 import type { OperatorContext } from "./context.ts";
 import type { OperatorDefinition } from "./definition.ts";

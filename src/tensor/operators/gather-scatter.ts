@@ -2,12 +2,12 @@
  * Reads and writes at indices that are data. Indices count from the end where negative, and are clamped into the
  * tensor, so that no data makes an access outside.
  */
-import { elementCount, type ElementType, type Shape } from "../ir/element-type.ts";
+import { type ElementType, elementCount, type Shape } from "../ir/element-type.ts";
 import { add, cast, compare, type Expr, index as indexConstant, max, min, mul, select } from "../ir/expression.ts";
 import type { Stmt } from "../ir/kernel.ts";
 import { linearize } from "./broadcast.ts";
 import type { OperatorContext } from "./context.ts";
-import type { Lowering, LoopsIo, OperatorDefinition, TensorView } from "./definition.ts";
+import type { LoopsIo, Lowering, OperatorDefinition, TensorView } from "./definition.ts";
 import { requireGroup, requireSameType } from "./elementwise.ts";
 import { checkedShape } from "./shape.ts";
 

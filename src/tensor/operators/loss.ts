@@ -4,7 +4,7 @@
  * Scores are [batch, classes, places…], labels [batch, places…]. A label equal to ignore_index counts for nothing;
  * a mean is weighted by the weights of the labels' classes.
  */
-import { elementCount, isFloat, scalarTypeOf, type Shape } from "../ir/element-type.ts";
+import { elementCount, isFloat, type Shape, scalarTypeOf } from "../ir/element-type.ts";
 import { cast, compare, constant, div, type Expr, index, max, min, mul, select, sub, unary } from "../ir/expression.ts";
 import type { Stmt } from "../ir/kernel.ts";
 import { linearize } from "./broadcast.ts";
@@ -17,8 +17,10 @@ type LogProbability = (place: readonly Expr[]) => Expr;
 
 function inferLoss(context: OperatorContext): InferredOutput {
   const [scores, labels, weights] = [context.input(0), context.input(1), context.inputs[2]];
-  if (!isFloat(scores.type)) context.reject("TENSOR_UNSUPPORTED_TYPE", `scores of ${scores.type} are not taken, only floats`);
-  if (labels.type !== "int32" && labels.type !== "int64") context.reject("TENSOR_UNSUPPORTED_TYPE", `labels are ${labels.type}`);
+  if (!isFloat(scores.type))
+    context.reject("TENSOR_UNSUPPORTED_TYPE", `scores of ${scores.type} are not taken, only floats`);
+  if (labels.type !== "int32" && labels.type !== "int64")
+    context.reject("TENSOR_UNSUPPORTED_TYPE", `labels are ${labels.type}`);
   if (scores.shape.length < 2 || String(scores.shape.toSpliced(1, 1)) !== String(labels.shape)) {
     context.reject("TENSOR_SHAPE_MISMATCH", `scores [${scores.shape}] and labels [${labels.shape}] do not go together`);
   }
@@ -26,7 +28,8 @@ function inferLoss(context: OperatorContext): InferredOutput {
     context.reject("TENSOR_SHAPE_MISMATCH", `${scores.shape[1]} classes and weights [${weights.shape}]`);
   }
   const reduction = context.string("reduction", "mean");
-  if (!["none", "sum", "mean"].includes(reduction)) context.reject("TENSOR_BAD_ATTRIBUTE", `reduction is ${JSON.stringify(reduction)}`);
+  if (!["none", "sum", "mean"].includes(reduction))
+    context.reject("TENSOR_BAD_ATTRIBUTE", `reduction is ${JSON.stringify(reduction)}`);
   return { type: scores.type, shape: reduction === "none" ? labels.shape : [] };
 }
 
@@ -70,7 +73,11 @@ const negativeLogLikelihood: OperatorDefinition = {
 };
 
 /** Greatest score and logarithm of the sum of exponentials, of each place of the labels, in scratch. */
-function softmaxTerms(io: LoopsIo, shape: Shape, labelShape: Shape): { readonly statements: Stmt[]; readonly logProbability: LogProbability } {
+function softmaxTerms(
+  io: LoopsIo,
+  shape: Shape,
+  labelShape: Shape,
+): { readonly statements: Stmt[]; readonly logProbability: LogProbability } {
   const { type } = io.inputs[0]!;
   const count = elementCount(labelShape);
   const [greatest, logSum] = [io.scratch(type, count), io.scratch(type, count)];
@@ -81,9 +88,16 @@ function softmaxTerms(io: LoopsIo, shape: Shape, labelShape: Shape): { readonly 
   const statements = io.build.eachIndex(labelShape, ([batch, ...rest]) => {
     const score = ([cls]: readonly Expr[]): Expr => io.inputs[0]!.at([batch!, cls!, ...rest]);
     const top = combine(io, [shape[1]!], "max", identityOf("max", type), score);
-    const sum = combine(io, [shape[1]!], "add", constant(scalarTypeOf(type), 0), (cls) => unary("exp", sub(score(cls), top.result)));
+    const sum = combine(io, [shape[1]!], "add", constant(scalarTypeOf(type), 0), (cls) =>
+      unary("exp", sub(score(cls), top.result)),
+    );
     const offset = linearize([batch!, ...rest], labelShape);
-    return [...top.statements, ...sum.statements, greatest.store(offset, top.result), logSum.store(offset, unary("log", sum.result))];
+    return [
+      ...top.statements,
+      ...sum.statements,
+      greatest.store(offset, top.result),
+      logSum.store(offset, unary("log", sum.result)),
+    ];
   });
   return { statements, logProbability };
 }

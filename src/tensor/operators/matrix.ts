@@ -20,7 +20,8 @@ export interface Product {
 
 /** numpy's matmul rules for shapes. */
 export function productOf(context: OperatorContext, first: Shape, second: Shape): Product {
-  if (first.length === 0 || second.length === 0) context.reject("TENSOR_SHAPE_MISMATCH", "scalars have no matrix product");
+  if (first.length === 0 || second.length === 0)
+    context.reject("TENSOR_SHAPE_MISMATCH", "scalars have no matrix product");
   const a = first.length === 1 ? [1, ...first] : [...first];
   const b = second.length === 1 ? [...second, 1] : [...second];
   const [m, k] = a.slice(-2) as [number, number];
@@ -55,7 +56,13 @@ function describeProduct({ a, b, batch, m, n, k }: Product): (first: number, sec
 export type Element = (view: TensorView, place: readonly Expr[]) => Expr;
 
 /** The product as loops: `left` and `right` read elements in the type sums are made in. */
-export function productLoops(product: Product, type: ElementType, left: Element, right: Element, finish = (sum: Expr, _: readonly Expr[]): Expr => sum): Lowering {
+export function productLoops(
+  product: Product,
+  type: ElementType,
+  left: Element,
+  right: Element,
+  finish = (sum: Expr, _: readonly Expr[]): Expr => sum,
+): Lowering {
   const { a, b, batch, m, n, k } = product;
   return {
     form: "loops",
@@ -74,7 +81,11 @@ export function productLoops(product: Product, type: ElementType, left: Element,
           mul(element(first, a, [row, t!], left), element(second, b, [t!, column], right)),
         );
         const output = io.outputs[0]!;
-        const own = [...outer, ...(first.shape.length === 1 ? [] : [row]), ...(second.shape.length === 1 ? [] : [column])];
+        const own = [
+          ...outer,
+          ...(first.shape.length === 1 ? [] : [row]),
+          ...(second.shape.length === 1 ? [] : [column]),
+        ];
         return [...statements, ...output.store(own, finish(result, own))];
       }),
   };
@@ -105,14 +116,17 @@ const gemm: OperatorDefinition = {
   since: 1,
   infer(context) {
     const [a, b, c] = [context.input(0), context.input(1), context.inputs[2]];
-    if (a.shape.length !== 2 || b.shape.length !== 2) context.reject("TENSOR_SHAPE_MISMATCH", `[${a.shape}] times [${b.shape}]: both must be matrices`);
+    if (a.shape.length !== 2 || b.shape.length !== 2)
+      context.reject("TENSOR_SHAPE_MISMATCH", `[${a.shape}] times [${b.shape}]: both must be matrices`);
     const transA = context.int("transA", 0) !== 0;
     const transB = context.int("transB", 0) !== 0;
     const [m, k] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!];
     const [kB, n] = transB ? [b.shape[1]!, b.shape[0]!] : [b.shape[0]!, b.shape[1]!];
-    if (k !== kB) context.reject("TENSOR_SHAPE_MISMATCH", `[${a.shape}] times [${b.shape}]: ${k} columns meet ${kB} rows`);
+    if (k !== kB)
+      context.reject("TENSOR_SHAPE_MISMATCH", `[${a.shape}] times [${b.shape}]: ${k} columns meet ${kB} rows`);
     if (a.type === "bool") context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are bool");
-    if (b.type !== a.type || (c && c.type !== a.type)) context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
+    if (b.type !== a.type || (c && c.type !== a.type))
+      context.reject("TENSOR_UNSUPPORTED_TYPE", "the operands are of different types");
     const shape = [m, n];
     if (c && String(broadcastShapes(context, shape, c.shape)) !== String(shape)) {
       context.reject("TENSOR_SHAPE_MISMATCH", `C of shape [${c.shape}] does not broadcast to [${shape}]`);
@@ -155,7 +169,10 @@ const gemm: OperatorDefinition = {
         io.build.eachIndex([rows, n], (place) => {
           const [row, column] = place as readonly [Expr, Expr];
           const { statements, result } = combine(io, [k], "add", constant(scalar, 0), ([t]) =>
-            mul(io.inputs[0]!.at(transA ? [t!, row] : [row, t!]), io.inputs[1]!.at(transB ? [column, t!] : [t!, column])),
+            mul(
+              io.inputs[0]!.at(transA ? [t!, row] : [row, t!]),
+              io.inputs[1]!.at(transB ? [column, t!] : [t!, column]),
+            ),
           );
           return [...statements, ...io.outputs[0]!.store(place, finish(result, place, io.inputs))];
         }),
@@ -175,10 +192,14 @@ export function centred(zeroPoint: TensorView | undefined, axis: number): Elemen
 }
 
 /** Operands of 8 bits; a zero point is one number, or one a row of the first or a column of the second. */
-export function checkIntegerOperands(context: OperatorContext, extents: readonly [number | undefined, number | undefined]): void {
+export function checkIntegerOperands(
+  context: OperatorContext,
+  extents: readonly [number | undefined, number | undefined],
+): void {
   for (const operand of [0, 1] as const) {
     const { type } = context.input(operand);
-    if (type !== "int8" && type !== "uint8") context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${operand} is ${type}, not of 8 bits`);
+    if (type !== "int8" && type !== "uint8")
+      context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${operand} is ${type}, not of 8 bits`);
     const zero = context.inputs[operand + 2];
     if (!zero) continue;
     if (zero.type !== type) context.reject("TENSOR_UNSUPPORTED_TYPE", `a zero point of ${zero.type} for ${type}`);

@@ -14,13 +14,19 @@ function eliminate(io: LoopsIo, work: ScratchTensor, base: Expr, n: number, dete
     const factor = io.build.variable(determinant.type);
     const below = sub(index(n - 1), step);
     const nth = (offset: Expr): Expr => add(step, add(offset, index(1)));
-    const greater = (row: Expr): Expr => compare("gt", unary("abs", work.load(at(row, step))), unary("abs", work.load(at(best, step))));
+    const greater = (row: Expr): Expr =>
+      compare("gt", unary("abs", work.load(at(row, step))), unary("abs", work.load(at(best, step))));
     const pivot = work.load(at(step, step));
     const zero = constant(determinant.type, 0);
     return [
       { do: "assign", target: best, value: step },
       io.build.sequence(below, (row) => [
-        { do: "if", condition: greater(nth(row)), then: [{ do: "assign", target: best, value: nth(row) }], otherwise: [] },
+        {
+          do: "if",
+          condition: greater(nth(row)),
+          then: [{ do: "assign", target: best, value: nth(row) }],
+          otherwise: [],
+        },
       ]),
       {
         do: "if",
@@ -38,9 +44,16 @@ function eliminate(io: LoopsIo, work: ScratchTensor, base: Expr, n: number, dete
       { do: "assign", target: determinant, value: mul(determinant, pivot) },
       io.build.sequence(below, (row) => [
         // With a pivot of zero the determinant is zero already.
-        { do: "let", target: factor, value: select(compare("eq", pivot, zero), zero, div(work.load(at(nth(row), step)), pivot)) },
+        {
+          do: "let",
+          target: factor,
+          value: select(compare("eq", pivot, zero), zero, div(work.load(at(nth(row), step)), pivot)),
+        },
         io.build.sequence(n, (column) => [
-          work.store(at(nth(row), column), sub(work.load(at(nth(row), column)), mul(factor, work.load(at(step, column))))),
+          work.store(
+            at(nth(row), column),
+            sub(work.load(at(nth(row), column)), mul(factor, work.load(at(step, column)))),
+          ),
         ]),
       ]),
     ];
@@ -53,7 +66,8 @@ const det: OperatorDefinition = {
   infer(context) {
     const { type, shape } = context.input(0);
     if (type !== "float32" && type !== "float64") context.reject("TENSOR_UNSUPPORTED_TYPE", `${type} is not taken`);
-    if (shape.length < 2 || shape.at(-1) !== shape.at(-2)) context.reject("TENSOR_SHAPE_MISMATCH", `[${shape}] are no square matrices`);
+    if (shape.length < 2 || shape.at(-1) !== shape.at(-2))
+      context.reject("TENSOR_SHAPE_MISMATCH", `[${shape}] are no square matrices`);
     return [{ type, shape: shape.slice(0, -2) }];
   },
   lower(context) {
@@ -64,7 +78,9 @@ const det: OperatorDefinition = {
       form: "loops",
       emit: (io) => {
         const work = io.scratch(type, Math.max(1, elementCount(shape)));
-        const copy = io.build.each(elementCount(shape), (offset) => [work.store(offset, io.inputs[0]!.atOffset(offset))]);
+        const copy = io.build.each(elementCount(shape), (offset) => [
+          work.store(offset, io.inputs[0]!.atOffset(offset)),
+        ]);
         const each = io.build.eachIndex(outer, (place) => {
           const determinant = io.build.variable(scalarTypeOf(type));
           const base = mul(linearize(place, outer), index(n * n));

@@ -17,11 +17,13 @@ interface Equation {
 
 function equationOf(context: OperatorContext): Equation {
   const text = context.string("equation").replaceAll(" ", "");
-  const bad = (why: string): never => context.reject("TENSOR_BAD_ATTRIBUTE", `equation ${JSON.stringify(text)}: ${why}`);
+  const bad = (why: string): never =>
+    context.reject("TENSOR_BAD_ATTRIBUTE", `equation ${JSON.stringify(text)}: ${why}`);
   const [left, right, ...more] = text.split("->");
   if (left === undefined || more.length > 0) return bad("more than one arrow");
   const terms = left.split(",");
-  if (terms.length !== context.inputs.length) return bad(`${terms.length} operands but ${context.inputs.length} inputs`);
+  if (terms.length !== context.inputs.length)
+    return bad(`${terms.length} operands but ${context.inputs.length} inputs`);
   let widest = 0;
   const operands = terms.map((term, place) => {
     const { shape } = context.input(place);
@@ -29,7 +31,8 @@ function equationOf(context: OperatorContext): Equation {
     const letters = parts.join("").length;
     const hidden = shape.length - letters;
     if (!/^[A-Za-z]*$/.test(parts.join("")) || parts.length > 2) return bad(`operand ${JSON.stringify(term)}`);
-    if (hidden < 0 || (parts.length === 1 && hidden !== 0)) return bad(`${JSON.stringify(term)} for a tensor of shape [${shape}]`);
+    if (hidden < 0 || (parts.length === 1 && hidden !== 0))
+      return bad(`${JSON.stringify(term)} for a tensor of shape [${shape}]`);
     widest = Math.max(widest, hidden);
     return [...parts[0]!, ...ellipsis(parts.length === 2 ? hidden : 0), ...(parts[1] ?? "")];
   });
@@ -54,7 +57,10 @@ const ellipsis = (count: number): string[] => Array.from({ length: count }, (_, 
 /** Labels that occur once, in alphabetical order, after what an ellipsis stands for. */
 function implied(operands: readonly (readonly string[])[], widest: number): string[] {
   const all = operands.flat().filter((label) => /[A-Za-z]/.test(label));
-  return [...ellipsis(widest), ...[...new Set(all)].filter((label) => all.filter((one) => one === label).length === 1).sort()];
+  return [
+    ...ellipsis(widest),
+    ...[...new Set(all)].filter((label) => all.filter((one) => one === label).length === 1).sort(),
+  ];
 }
 
 function explicit(text: string, widest: number): string[] {
@@ -68,7 +74,10 @@ function contractionOf(equation: Equation, shapes: readonly Shape[]): Lowering |
   const { output, extents } = equation;
   if (!a || !b || equation.operands.length !== 2 || output.length < 2) return undefined;
   if (new Set(a).size !== a.length || new Set(b).size !== b.length) return undefined;
-  for (const [labels, shape] of [[a, shapes[0]!], [b, shapes[1]!]] as const) {
+  for (const [labels, shape] of [
+    [a, shapes[0]!],
+    [b, shapes[1]!],
+  ] as const) {
     if (labels.some((label, axis) => extents.get(label) !== shape[axis])) return undefined;
   }
   const summed = [...extents.keys()].filter((label) => !output.includes(label));
@@ -79,14 +88,19 @@ function contractionOf(equation: Equation, shapes: readonly Shape[]): Lowering |
   if (!rightLabels || !a.includes(m) || b.includes(m) || !b.includes(n) || a.includes(n)) return undefined;
   if (!batch.every((label) => a.includes(label) && b.includes(label))) return undefined;
   const [stridesA, stridesB] = [stridesOf(shapes[0]!), stridesOf(shapes[1]!)];
-  const of = (labels: readonly string[], strides: readonly number[], label: string): number => strides[labels.indexOf(label)]!;
+  const of = (labels: readonly string[], strides: readonly number[], label: string): number =>
+    strides[labels.indexOf(label)]!;
   const extent = (label: string): number => extents.get(label)!;
   return {
     form: "contraction",
     operands: [0, 1],
     describe: (first, second) => ({
       form: "gemm",
-      batch: batch.map((label) => ({ extent: extent(label), strideA: of(a, stridesA, label), strideB: of(b, stridesB, label) })),
+      batch: batch.map((label) => ({
+        extent: extent(label),
+        strideA: of(a, stridesA, label),
+        strideB: of(b, stridesB, label),
+      })),
       m: extent(m),
       n: extent(n),
       k: extent(k),
@@ -121,9 +135,16 @@ const einsumOperator: OperatorDefinition = {
       emit: (io) =>
         io.build.eachIndex(output.map(extent), (place) => {
           const value = (reduced: readonly Expr[]): Expr => {
-            const at = new Map([...output.map((label, axis) => [label, place[axis]!] as const), ...summed.map((label, axis) => [label, reduced[axis]!] as const)]);
+            const at = new Map([
+              ...output.map((label, axis) => [label, place[axis]!] as const),
+              ...summed.map((label, axis) => [label, reduced[axis]!] as const),
+            ]);
             return operands
-              .map((labels, operand) => io.inputs[operand]!.at(labels.map((label, axis) => (shapes[operand]![axis] === 1 ? index(0) : at.get(label)!))))
+              .map((labels, operand) =>
+                io.inputs[operand]!.at(
+                  labels.map((label, axis) => (shapes[operand]![axis] === 1 ? index(0) : at.get(label)!)),
+                ),
+              )
               .reduce((all, one) => mul(all, one));
           };
           const { statements, result } = combine(io, summed.map(extent), "add", constant(scalarTypeOf(type), 0), value);

@@ -1,5 +1,5 @@
 /** Pad in all its modes, CenterCropPad: the output reads the input at a shifted place, or a value beside it. */
-import { elementCount, scalarTypeOf, type Shape } from "../ir/element-type.ts";
+import { elementCount, type Shape, scalarTypeOf } from "../ir/element-type.ts";
 import {
   add,
   and,

@@ -1,6 +1,6 @@
 /** Operators along one axis whose order matters: CumSum, ReverseSequence, Compress; and Trilu. */
 import { assert } from "../../base/index.ts";
-import { elementCount, scalarTypeOf, type Shape } from "../ir/element-type.ts";
+import { elementCount, type Shape, scalarTypeOf } from "../ir/element-type.ts";
 import {
   add,
   cast,

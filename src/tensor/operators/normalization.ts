@@ -12,14 +12,19 @@ const batchNormalization: OperatorDefinition = {
   infer(context) {
     const { type, shape } = context.input(0);
     if (context.int("training_mode", 0) !== 0) context.reject("TENSOR_UNSUPPORTED_FORM", "training mode is not taken");
-    if (context.version < 9 && context.int("spatial", 1) !== 1) context.reject("TENSOR_UNSUPPORTED_FORM", "spatial = 0 is not taken");
+    if (context.version < 9 && context.int("spatial", 1) !== 1)
+      context.reject("TENSOR_UNSUPPORTED_FORM", "spatial = 0 is not taken");
     if (shape.length < 2) context.reject("TENSOR_SHAPE_MISMATCH", "the input needs a channel axis");
     for (const place of [1, 2, 3, 4]) {
       if (elementCount(context.input(place).shape) !== shape[1]) {
-        context.reject("TENSOR_SHAPE_MISMATCH", `input ${place} has shape [${context.input(place).shape}], not [${shape[1]}]`);
+        context.reject(
+          "TENSOR_SHAPE_MISMATCH",
+          `input ${place} has shape [${context.input(place).shape}], not [${shape[1]}]`,
+        );
       }
     }
-    if (context.node.outputs.slice(1).some((id) => id >= 0)) context.reject("TENSOR_UNSUPPORTED_FORM", "outputs of training are not made");
+    if (context.node.outputs.slice(1).some((id) => id >= 0))
+      context.reject("TENSOR_UNSUPPORTED_FORM", "outputs of training are not made");
     return [{ type, shape }, ...new Array(4).fill({ type, shape: [shape[1]!] })];
   },
   lower(context) {
@@ -32,7 +37,8 @@ const batchNormalization: OperatorDefinition = {
       at(place, inputs) {
         const [x, scale, bias, mean, variance] = inputs as readonly TensorView[];
         const channel = [place[1]!];
-        const as = (value: Expr): Expr => ({ ...(value.type === scalar ? value : { op: "cast", type: scalar, a: value }) }) as Expr;
+        const as = (value: Expr): Expr =>
+          ({ ...(value.type === scalar ? value : { op: "cast", type: scalar, a: value }) }) as Expr;
         const root = unary("sqrt", add(as(variance!.at(channel)), constant(scalar, epsilon)));
         const centred = sub(x!.at(place), as(mean!.at(channel)));
         return add(mul(div(centred, root), as(scale!.at(channel))), as(bias!.at(channel)));
@@ -48,7 +54,12 @@ interface Statistics {
 }
 
 /** Mean and 1/√(variance + ε) of the elements at the given places. */
-function statisticsOf(io: LoopsIo, extents: readonly number[], epsilon: number, at: (reduced: readonly Expr[]) => Expr): Statistics {
+function statisticsOf(
+  io: LoopsIo,
+  extents: readonly number[],
+  epsilon: number,
+  at: (reduced: readonly Expr[]) => Expr,
+): Statistics {
   const count = elementCount(extents);
   const sum = combine(io, extents, "add", constant(at0Type(io), 0), at);
   const mean = io.build.variable(at0Type(io));
@@ -75,7 +86,8 @@ function at0Type(io: LoopsIo): ReturnType<typeof scalarTypeOf> {
 function floatInput(context: OperatorContext, leastRank = 1): { readonly type: "float32"; readonly shape: Shape } {
   const { type, shape } = context.input(0);
   if (!isFloat(type)) context.reject("TENSOR_UNSUPPORTED_TYPE", `${type} is not taken, only floats`);
-  if (shape.length < leastRank) context.reject("TENSOR_SHAPE_MISMATCH", `an input of shape [${shape}] has too few axes`);
+  if (shape.length < leastRank)
+    context.reject("TENSOR_SHAPE_MISMATCH", `an input of shape [${shape}] has too few axes`);
   return { type: type as "float32", shape };
 }
 
@@ -88,10 +100,15 @@ const layerNormalization: OperatorDefinition = {
     for (const place of [1, 2]) {
       const given = place === 1 ? context.input(1) : context.inputs[2];
       if (!given) continue;
-      if (given.type !== type) context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${place} is ${given.type}, not ${type}`);
+      if (given.type !== type)
+        context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${place} is ${given.type}, not ${type}`);
       const own = shape.slice(axis);
       const fits = given.shape.every((extent, at) => extent === 1 || extent === own.at(at - given.shape.length));
-      if (!fits) context.reject("TENSOR_SHAPE_MISMATCH", `input ${place} of shape [${given.shape}] does not broadcast to [${own}]`);
+      if (!fits)
+        context.reject(
+          "TENSOR_SHAPE_MISMATCH",
+          `input ${place} of shape [${given.shape}] does not broadcast to [${own}]`,
+        );
     }
     const statistics = shape.map((extent, place) => (place < axis ? extent : 1));
     return [
@@ -129,14 +146,17 @@ const layerNormalization: OperatorDefinition = {
 /** Scale and bias may have leading axes left out, or of extent 1. */
 function aligned(view: TensorView, place: readonly Expr[]): Expr {
   const own = place.slice(Math.max(0, place.length - view.shape.length));
-  return view.at(view.shape.map((extent, axis) => (extent === 1 ? index(0) : own[axis - (view.shape.length - own.length)]!)));
+  return view.at(
+    view.shape.map((extent, axis) => (extent === 1 ? index(0) : own[axis - (view.shape.length - own.length)]!)),
+  );
 }
 
 /** Scale and bias: one element a channel or group, of the input's type. */
 function checkVectors(context: OperatorContext, extent: number): void {
   for (const place of [1, 2]) {
     const { type, shape } = context.input(place);
-    if (shape.length !== 1 || shape[0] !== extent) context.reject("TENSOR_SHAPE_MISMATCH", `input ${place} has shape [${shape}], not [${extent}]`);
+    if (shape.length !== 1 || shape[0] !== extent)
+      context.reject("TENSOR_SHAPE_MISMATCH", `input ${place} has shape [${shape}], not [${extent}]`);
     if (type !== context.input(0).type) context.reject("TENSOR_UNSUPPORTED_TYPE", `input ${place} is ${type}`);
   }
 }
@@ -176,7 +196,8 @@ const groupNormalization: OperatorDefinition = {
   infer(context) {
     const { type, shape } = floatInput(context, 3);
     const groups = context.int("num_groups");
-    if (groups < 1 || shape[1]! % groups !== 0) context.reject("TENSOR_SHAPE_MISMATCH", "channels do not divide into the groups");
+    if (groups < 1 || shape[1]! % groups !== 0)
+      context.reject("TENSOR_SHAPE_MISMATCH", "channels do not divide into the groups");
     checkVectors(context, context.version < 21 ? groups : shape[1]!);
     return [{ type, shape }];
   },
@@ -192,7 +213,11 @@ const groupNormalization: OperatorDefinition = {
         io.build.eachIndex([shape[0]!, groups], ([n, g]) => {
           const [x, scale, bias] = io.inputs;
           const extents = [perGroup, ...shape.slice(2)];
-          const full = (reduced: readonly Expr[]): Expr[] => [n!, add(mul(g!, index(perGroup)), reduced[0]!), ...reduced.slice(1)];
+          const full = (reduced: readonly Expr[]): Expr[] => [
+            n!,
+            add(mul(g!, index(perGroup)), reduced[0]!),
+            ...reduced.slice(1),
+          ];
           const { statements, mean, inverse } = statisticsOf(io, extents, epsilon, (reduced) => x!.at(full(reduced)));
           const stores = io.build.eachIndex(extents, (reduced) => {
             const place = full(reduced);
@@ -247,7 +272,9 @@ const meanVarianceNormalization: OperatorDefinition = {
   },
   lower(context) {
     const { shape } = context.input(0);
-    const axes = [...context.ints("axes", [0, 2, 3])].map((axis) => context.axis(axis, shape.length)).sort((a, b) => a - b);
+    const axes = [...context.ints("axes", [0, 2, 3])]
+      .map((axis) => context.axis(axis, shape.length))
+      .sort((a, b) => a - b);
     return {
       form: "loops",
       emit: (io) =>

@@ -1,6 +1,22 @@
 /** MaxUnpool and RoiAlign: pooling undone, and pooling over regions given as data. */
 import { elementCount, isFloat, scalarTypeOf } from "../ir/element-type.ts";
-import { add, and, cast, compare, constant, div, type Expr, index, max, min, mul, or, select, sub, unary } from "../ir/expression.ts";
+import {
+  add,
+  and,
+  cast,
+  compare,
+  constant,
+  div,
+  type Expr,
+  index,
+  max,
+  min,
+  mul,
+  or,
+  select,
+  sub,
+  unary,
+} from "../ir/expression.ts";
 import type { Stmt } from "../ir/kernel.ts";
 import { delinearize } from "./broadcast.ts";
 import type { OperatorContext } from "./context.ts";
@@ -17,10 +33,15 @@ function unpooledShapes(context: OperatorContext): { readonly counted: number[];
     context.reject("TENSOR_BAD_ATTRIBUTE", "kernel, strides or pads do not fit the input");
   }
   const counted = shape.map((extent, axis) =>
-    axis < 2 ? extent : (extent - 1) * strides[axis - 2]! + kernel[axis - 2]! - pads[axis - 2]! - pads[rank + axis - 2]!,
+    axis < 2
+      ? extent
+      : (extent - 1) * strides[axis - 2]! + kernel[axis - 2]! - pads[axis - 2]! - pads[rank + axis - 2]!,
   );
   const made = context.inputs[2] ? [...context.constantNumbers(2)] : counted;
-  if (made.length !== shape.length || made.some((extent, axis) => !Number.isInteger(extent) || extent < counted[axis]! || counted[axis]! < 1)) {
+  if (
+    made.length !== shape.length ||
+    made.some((extent, axis) => !Number.isInteger(extent) || extent < counted[axis]! || counted[axis]! < 1)
+  ) {
     context.reject("TENSOR_SHAPE_MISMATCH", `the output [${made}] is smaller than [${counted}]`);
   }
   return { counted, made };
@@ -31,8 +52,10 @@ const maxUnpool: OperatorDefinition = {
   since: 9,
   infer(context) {
     const [x, places] = [context.input(0), context.input(1)];
-    if (!isFloat(x.type) || places.type !== "int64") context.reject("TENSOR_UNSUPPORTED_TYPE", `${x.type} at ${places.type}`);
-    if (String(x.shape) !== String(places.shape)) context.reject("TENSOR_SHAPE_MISMATCH", "elements and places have different shapes");
+    if (!isFloat(x.type) || places.type !== "int64")
+      context.reject("TENSOR_UNSUPPORTED_TYPE", `${x.type} at ${places.type}`);
+    if (String(x.shape) !== String(places.shape))
+      context.reject("TENSOR_SHAPE_MISMATCH", "elements and places have different shapes");
     return [{ type: x.type, shape: unpooledShapes(context).made }];
   },
   lower(context) {
@@ -87,8 +110,13 @@ function roiAlignStatements(context: OperatorContext, io: LoopsIo, shape: readon
   const [batches, , height, width] = context.input(0).shape as [number, number, number, number];
   const scale = context.float("spatial_scale", 1);
   const ratio = context.int("sampling_ratio", 0);
-  const halfPixel = context.version >= 16 && context.string("coordinate_transformation_mode", "half_pixel") === "half_pixel";
-  const [image, boxes, owners] = io.inputs as [NonNullable<LoopsIo["inputs"][0]>, NonNullable<LoopsIo["inputs"][0]>, NonNullable<LoopsIo["inputs"][0]>];
+  const halfPixel =
+    context.version >= 16 && context.string("coordinate_transformation_mode", "half_pixel") === "half_pixel";
+  const [image, boxes, owners] = io.inputs as [
+    NonNullable<LoopsIo["inputs"][0]>,
+    NonNullable<LoopsIo["inputs"][0]>,
+    NonNullable<LoopsIo["inputs"][0]>,
+  ];
   return io.build.eachIndex(shape, ([box, channel, row, column]) => {
     const owner = min(max(cast("i32", owners.at([box!])), index(0)), index(batches - 1));
     const corner = (which: number): Expr => boxes.at([box!, index(which)]);
@@ -125,18 +153,30 @@ const roiAlign: OperatorDefinition = {
   since: 10,
   infer(context) {
     const [x, boxes, owners] = [context.input(0), context.input(1), context.input(2)];
-    if (x.type !== "float32" || boxes.type !== "float32") context.reject("TENSOR_UNSUPPORTED_TYPE", "only float32 is taken");
-    if (x.shape.length !== 4 || boxes.shape.length !== 2 || boxes.shape[1] !== 4 || String(owners.shape) !== String([boxes.shape[0]])) {
+    if (x.type !== "float32" || boxes.type !== "float32")
+      context.reject("TENSOR_UNSUPPORTED_TYPE", "only float32 is taken");
+    if (
+      x.shape.length !== 4 ||
+      boxes.shape.length !== 2 ||
+      boxes.shape[1] !== 4 ||
+      String(owners.shape) !== String([boxes.shape[0]])
+    ) {
       context.reject("TENSOR_SHAPE_MISMATCH", `regions [${boxes.shape}] of images [${x.shape}]`);
     }
     if (elementCount(x.shape) === 0) context.reject("TENSOR_SHAPE_MISMATCH", "the images are empty");
     // What the greatest is taken of differs among runtimes.
-    if (context.string("mode", "avg") !== "avg") context.reject("TENSOR_UNSUPPORTED_FORM", "only the mode avg is taken");
+    if (context.string("mode", "avg") !== "avg")
+      context.reject("TENSOR_UNSUPPORTED_FORM", "only the mode avg is taken");
     const [height, width] = [context.int("output_height", 1), context.int("output_width", 1)];
     return [{ type: "float32", shape: [boxes.shape[0]!, x.shape[1]!, height, width] }];
   },
   lower(context) {
-    const shape = [context.input(1).shape[0]!, context.input(0).shape[1]!, context.int("output_height", 1), context.int("output_width", 1)];
+    const shape = [
+      context.input(1).shape[0]!,
+      context.input(0).shape[1]!,
+      context.int("output_height", 1),
+      context.int("output_width", 1),
+    ];
     return { form: "loops", emit: (io) => roiAlignStatements(context, io, shape) };
   },
 };

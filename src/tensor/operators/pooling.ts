@@ -31,7 +31,10 @@ function shapeOf(layout: Layout, spatial: readonly number[]): number[] {
 }
 
 /** Splits an index into batch, channel and spatial parts, and puts one together. */
-function parts(layout: Layout, place: readonly Expr[]): { readonly spatial: readonly Expr[]; join(spatial: readonly Expr[]): Expr[] } {
+function parts(
+  layout: Layout,
+  place: readonly Expr[],
+): { readonly spatial: readonly Expr[]; join(spatial: readonly Expr[]): Expr[] } {
   if (layout.last) {
     const channel = place.at(-1)!;
     return { spatial: place.slice(1, -1), join: (spatial) => [place[0]!, ...spatial, channel] };
@@ -39,14 +42,19 @@ function parts(layout: Layout, place: readonly Expr[]): { readonly spatial: read
   return { spatial: place.slice(2), join: (spatial) => [place[0]!, place[1]!, ...spatial] };
 }
 
-function pooled(context: OperatorContext): { readonly layout: Layout; readonly window: Window; readonly shape: number[] } {
+function pooled(context: OperatorContext): {
+  readonly layout: Layout;
+  readonly window: Window;
+  readonly shape: number[];
+} {
   const layout = layoutOf(context);
   const window = windowOf(context, layout.spatial, context.ints("kernel_shape"));
   return { layout, window, shape: shapeOf(layout, window.output) };
 }
 
 function floats(context: OperatorContext): void {
-  if (!isFloat(context.input(0).type)) context.reject("TENSOR_UNSUPPORTED_TYPE", `${context.input(0).type} is not taken, only floats`);
+  if (!isFloat(context.input(0).type))
+    context.reject("TENSOR_UNSUPPORTED_TYPE", `${context.input(0).type} is not taken, only floats`);
 }
 
 const maxPool: OperatorDefinition = {
@@ -76,7 +84,9 @@ const maxPool: OperatorDefinition = {
           };
           const greatest = combine(io, window.kernel, "max", lowest, value);
           const stores = io.outputs[0] ? io.outputs[0].store(place, greatest.result) : [];
-          const indices = io.outputs[1] ? placeOfGreatest(io, { layout, window, input, columnMajor }, place, greatest.result) : [];
+          const indices = io.outputs[1]
+            ? placeOfGreatest(io, { layout, window, input, columnMajor }, place, greatest.result)
+            : [];
           return [...greatest.statements, ...stores, ...indices];
         }),
     };
@@ -155,7 +165,8 @@ function countOf(window: Window, spatial: readonly Expr[], withPadding: boolean)
   let count: Expr = index(1);
   for (const [axis, out] of spatial.entries()) {
     const begin = withPadding ? 0 : window.padsBegin[axis]!;
-    const limit = window.input[axis]! + (withPadding ? window.padsBegin[axis]! + window.padsEnd[axis]! : window.padsBegin[axis]!);
+    const limit =
+      window.input[axis]! + (withPadding ? window.padsBegin[axis]! + window.padsEnd[axis]! : window.padsBegin[axis]!);
     const start = mul(out, index(window.strides[axis]!));
     const step = window.dilations[axis]!;
     // Taps t with begin <= start + t·step < limit.
@@ -190,7 +201,15 @@ function globalPool(operator: string, kind: GlobalKind): OperatorDefinition {
     infer(context) {
       floats(context);
       const layout = layoutOf(context);
-      return [{ type: context.input(0).type, shape: shapeOf(layout, layout.spatial.map(() => 1)) }];
+      return [
+        {
+          type: context.input(0).type,
+          shape: shapeOf(
+            layout,
+            layout.spatial.map(() => 1),
+          ),
+        },
+      ];
     },
     lower(context) {
       const layout = layoutOf(context);
@@ -200,17 +219,24 @@ function globalPool(operator: string, kind: GlobalKind): OperatorDefinition {
       return {
         form: "loops",
         emit: (io) =>
-          io.build.eachIndex(shapeOf(layout, layout.spatial.map(() => 1)), (place) => {
-            const { join } = parts(layout, place);
-            const init = kind === "max" ? identityOf("max", type) : constant(scalar, 0);
-            const { statements, result } = combine(io, layout.spatial, kind === "max" ? "max" : "add", init, (at) => {
-              const element = io.inputs[0]!.at(join(at));
-              return kind === "lp" ? powerOf(unary("abs", element), p) : element;
-            });
-            const count = constant(scalar, elementCount(layout.spatial));
-            const finished = kind === "average" ? div(result, count) : kind === "lp" ? powerOf(result, 1 / p) : result;
-            return [...statements, ...io.outputs[0]!.store(place, finished)];
-          }),
+          io.build.eachIndex(
+            shapeOf(
+              layout,
+              layout.spatial.map(() => 1),
+            ),
+            (place) => {
+              const { join } = parts(layout, place);
+              const init = kind === "max" ? identityOf("max", type) : constant(scalar, 0);
+              const { statements, result } = combine(io, layout.spatial, kind === "max" ? "max" : "add", init, (at) => {
+                const element = io.inputs[0]!.at(join(at));
+                return kind === "lp" ? powerOf(unary("abs", element), p) : element;
+              });
+              const count = constant(scalar, elementCount(layout.spatial));
+              const finished =
+                kind === "average" ? div(result, count) : kind === "lp" ? powerOf(result, 1 / p) : result;
+              return [...statements, ...io.outputs[0]!.store(place, finished)];
+            },
+          ),
       };
     },
   };

@@ -4,11 +4,25 @@
  * Scale and zero point are one number, one a place along `axis`, or (from version 21) one a block of `block_size`
  * places along it. Rounding is half to even; results outside the integer type saturate.
  */
-import { type ElementType, elementCount, scalarTypeOf, type Shape } from "../ir/element-type.ts";
-import { add, cast, compare, constant, div, type Expr, index, max, min, mul, select, sub, unary } from "../ir/expression.ts";
+import { type ElementType, elementCount, type Shape, scalarTypeOf } from "../ir/element-type.ts";
+import {
+  add,
+  cast,
+  compare,
+  constant,
+  div,
+  type Expr,
+  index,
+  max,
+  min,
+  mul,
+  select,
+  sub,
+  unary,
+} from "../ir/expression.ts";
+import { linearize } from "./broadcast.ts";
 import type { OperatorContext } from "./context.ts";
 import type { OperatorDefinition, TensorView } from "./definition.ts";
-import { linearize } from "./broadcast.ts";
 import { combine } from "./reduction.ts";
 
 const ranges: Partial<Readonly<Record<ElementType, readonly [number, number]>>> = {
@@ -40,7 +54,8 @@ interface Granularity {
 
 function granularityOf(context: OperatorContext, shape: Shape, scale: Shape): Granularity {
   const blockSize = context.version >= 21 ? context.int("block_size", 0) : 0;
-  if (blockSize === 0 && elementCount(scale) === 1 && scale.length <= 1) return { single: true, offset: () => index(0) };
+  if (blockSize === 0 && elementCount(scale) === 1 && scale.length <= 1)
+    return { single: true, offset: () => index(0) };
   if (context.version < 13) context.reject("TENSOR_SHAPE_MISMATCH", `the scale of shape [${scale}] is not one number`);
   const axis = context.axis(context.int("axis", 1), shape.length);
   if (blockSize === 0) {
@@ -51,7 +66,10 @@ function granularityOf(context: OperatorContext, shape: Shape, scale: Shape): Gr
   }
   const wanted = blockSize > 0 ? shape.with(axis, Math.ceil(shape[axis]! / blockSize)) : [];
   if (String(wanted) !== String(scale)) {
-    context.reject("TENSOR_SHAPE_MISMATCH", `scales of shape [${scale}] for blocks of ${blockSize} of axis ${axis} of [${shape}]`);
+    context.reject(
+      "TENSOR_SHAPE_MISMATCH",
+      `scales of shape [${scale}] for blocks of ${blockSize} of axis ${axis} of [${shape}]`,
+    );
   }
   return { single: false, offset: (place) => linearize(place.with(axis, div(place[axis]!, index(blockSize))), scale) };
 }
@@ -65,7 +83,8 @@ function checkZeroPoint(context: OperatorContext, type: ElementType): void {
   if (elementCount(zeroPoint.shape) !== elementCount(scale.shape)) {
     context.reject("TENSOR_SHAPE_MISMATCH", `zero points [${zeroPoint.shape}] for scales [${scale.shape}]`);
   }
-  if (zeroPoint.type !== type) context.reject("TENSOR_UNSUPPORTED_TYPE", `a zero point of ${zeroPoint.type} for ${type}`);
+  if (zeroPoint.type !== type)
+    context.reject("TENSOR_UNSUPPORTED_TYPE", `a zero point of ${zeroPoint.type} for ${type}`);
 }
 
 const at = (view: TensorView | undefined, offset: Expr): Expr | undefined => view?.atOffset(offset);
@@ -159,11 +178,17 @@ const dynamicQuantizeLinear: OperatorDefinition = {
           ...least.statements,
           ...greatest.statements,
           { do: "let", target: scale, value: divided },
-          { do: "let", target: zeroPoint, value: quantized(div(unary("neg", least.result), scale), undefined, "uint8") },
+          {
+            do: "let",
+            target: zeroPoint,
+            value: quantized(div(unary("neg", least.result), scale), undefined, "uint8"),
+          },
           ...(io.outputs[1]?.store([], scale) ?? []),
           ...(io.outputs[2]?.store([], zeroPoint) ?? []),
           ...(io.outputs[0]
-            ? io.build.eachIndex(shape, (place) => io.outputs[0]!.store(place, quantized(div(input.at(place), scale), zeroPoint, "uint8")))
+            ? io.build.eachIndex(shape, (place) =>
+                io.outputs[0]!.store(place, quantized(div(input.at(place), scale), zeroPoint, "uint8")),
+              )
             : []),
         ];
       },

@@ -73,13 +73,15 @@ export function recurrenceOf(context: OperatorContext, gates: number, defaults: 
   const walks = { forward: [false], reverse: [true], bidirectional: [false, true] }[direction];
   if (!walks) context.reject("TENSOR_BAD_ATTRIBUTE", `direction is ${JSON.stringify(direction)}`);
   const batchFirst = context.version >= 14 && context.int("layout", 0) === 1;
-  if (x.shape.length !== 3) context.reject("TENSOR_SHAPE_MISMATCH", `a sequence of shape [${x.shape}] has no three axes`);
+  if (x.shape.length !== 3)
+    context.reject("TENSOR_SHAPE_MISMATCH", `a sequence of shape [${x.shape}] has no three axes`);
   const [first, second, inputs] = x.shape as [number, number, number];
   const [steps, batch] = batchFirst ? [second, first] : [first, second];
   const hidden = r.shape[2] ?? 0;
   const directions = walks.length;
   const expect = (name: string, found: Shape | undefined, wanted: Shape): void => {
-    if (found && String(found) !== String(wanted)) context.reject("TENSOR_SHAPE_MISMATCH", `${name} is [${found}], not [${wanted}]`);
+    if (found && String(found) !== String(wanted))
+      context.reject("TENSOR_SHAPE_MISMATCH", `${name} is [${found}], not [${wanted}]`);
   };
   expect("W", w.shape, [directions, gates * hidden, inputs]);
   expect("R", r.shape, [directions, gates * hidden, hidden]);
@@ -91,7 +93,8 @@ export function recurrenceOf(context: OperatorContext, gates: number, defaults: 
     expect("initial_c", context.inputs[6]?.shape, state);
     expect("P", context.inputs[7]?.shape, [directions, 3 * hidden]);
   }
-  if (context.int("hidden_size", hidden) !== hidden) context.reject("TENSOR_BAD_ATTRIBUTE", `hidden_size is not ${hidden}`);
+  if (context.int("hidden_size", hidden) !== hidden)
+    context.reject("TENSOR_BAD_ATTRIBUTE", `hidden_size is not ${hidden}`);
   const activations = activationsOf(context, directions, defaults);
   return { steps, batch, inputs, hidden, gates, reverse: walks, batchFirst, activations };
 }
@@ -112,7 +115,9 @@ function activationsOf(context: OperatorContext, directions: number, defaults: r
     const beta = kind.beta === undefined ? 0 : (betas.shift() ?? kind.beta);
     return kind.make(alpha, beta);
   });
-  return Array.from({ length: directions }, (_, place) => made.slice(place * defaults.length, (place + 1) * defaults.length));
+  return Array.from({ length: directions }, (_, place) =>
+    made.slice(place * defaults.length, (place + 1) * defaults.length),
+  );
 }
 
 export function inferRecurrent(context: OperatorContext, recurrence: Recurrence, states: number): InferredOutput[] {
@@ -125,7 +130,12 @@ export function inferRecurrent(context: OperatorContext, recurrence: Recurrence,
 }
 
 /** Element [direction, batch, unit] of a state tensor, or 0 where there is none. */
-export function stateAt(view: TensorView | undefined, recurrence: Recurrence, place: readonly [Expr, Expr, Expr], type: Expr["type"]): Expr {
+export function stateAt(
+  view: TensorView | undefined,
+  recurrence: Recurrence,
+  place: readonly [Expr, Expr, Expr],
+  type: Expr["type"],
+): Expr {
   if (!view) return constant(type, 0);
   const [direction, batch, unit] = place;
   return view.at(recurrence.batchFirst ? [batch, direction, unit] : [direction, batch, unit]);
@@ -140,7 +150,12 @@ export function weighted(io: LoopsIo, weights: TensorView, direction: Expr, row:
 }
 
 /** Both biases of a gate's row, added. */
-export function biasOf(io: LoopsIo, recurrence: Recurrence, direction: Expr, row: Expr): { readonly input: Expr; readonly recurrent: Expr } | undefined {
+export function biasOf(
+  io: LoopsIo,
+  recurrence: Recurrence,
+  direction: Expr,
+  row: Expr,
+): { readonly input: Expr; readonly recurrent: Expr } | undefined {
   const view = io.inputs[3];
   if (!view) return undefined;
   const half = recurrence.gates * recurrence.hidden;

@@ -15,7 +15,11 @@ describe("RNN", () => {
     const x = floats([3, 2, 1], [1, 10, 2, 20, 3, 30]);
     const lengths = denseConstant("int32", [2], [3, 2]);
     const attributes = { activations: relu, hidden_size: int(1), direction: string("reverse") };
-    const [all, last] = runOperator("RNN", [x, ...summing(1), undefined, lengths], { attributes, outputs: 2, version: 14 });
+    const [all, last] = runOperator("RNN", [x, ...summing(1), undefined, lengths], {
+      attributes,
+      outputs: 2,
+      version: 14,
+    });
     expect(all!.elements).toEqual([6, 30, 5, 20, 3, 0]);
     expect(last!.elements).toEqual([6, 30]);
   });

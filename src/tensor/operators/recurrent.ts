@@ -9,7 +9,16 @@ import { add, cast, compare, constant, type Expr, index, max, mul, select, sub }
 import type { Stmt } from "../ir/kernel.ts";
 import type { OperatorContext } from "./context.ts";
 import type { LoopsIo, OperatorDefinition, ScratchTensor } from "./definition.ts";
-import { type Activation, biasOf, clipperOf, inferRecurrent, type Recurrence, recurrenceOf, stateAt, weighted } from "./recurrent-cell.ts";
+import {
+  type Activation,
+  biasOf,
+  clipperOf,
+  inferRecurrent,
+  type Recurrence,
+  recurrenceOf,
+  stateAt,
+  weighted,
+} from "./recurrent-cell.ts";
 
 /** One step of one direction, as its cell sees it. */
 interface Step {
@@ -30,13 +39,22 @@ interface Step {
 type Cell = (step: Step) => readonly Stmt[];
 /** Makes a cell's own scratch, once a direction; `start` sets it, `finish` reads it out. */
 interface CellMaker {
-  make(io: LoopsIo, recurrence: Recurrence, direction: Expr): { readonly start: readonly Stmt[]; readonly cell: Cell; readonly finish: readonly Stmt[] };
+  make(
+    io: LoopsIo,
+    recurrence: Recurrence,
+    direction: Expr,
+  ): { readonly start: readonly Stmt[]; readonly cell: Cell; readonly finish: readonly Stmt[] };
 }
 
 const at = (recurrence: Recurrence, batch: Expr, unit: Expr): Expr => add(mul(batch, index(recurrence.hidden)), unit);
 
 /** W·x + R·h of one gate's row with its biases. */
-function preactivation(step: Step, gate: number, batch: Expr, unit: Expr): { readonly statements: readonly Stmt[]; readonly result: Expr } {
+function preactivation(
+  step: Step,
+  gate: number,
+  batch: Expr,
+  unit: Expr,
+): { readonly statements: readonly Stmt[]; readonly result: Expr } {
   const { io, recurrence, direction, hidden } = step;
   const row = add(unit, index(gate * recurrence.hidden));
   const fromInput = weighted(io, io.inputs[1]!, direction, row, (k) => step.input(batch, k));
@@ -56,7 +74,10 @@ const plainCell: CellMaker = {
     cell: (step) =>
       step.io.build.eachIndex([step.recurrence.batch, step.recurrence.hidden], ([batch, unit]) => {
         const { statements, result } = preactivation(step, 0, batch!, unit!);
-        return [...statements, step.next.store(at(step.recurrence, batch!, unit!), step.activations[0]!(step.clip(result)))];
+        return [
+          ...statements,
+          step.next.store(at(step.recurrence, batch!, unit!), step.activations[0]!(step.clip(result))),
+        ];
       }),
   }),
 };
@@ -75,7 +96,10 @@ function gatedCell(linearBeforeReset: boolean): CellMaker {
           const place = at(recurrence, batch!, unit!);
           const z = preactivation(step, 0, batch!, unit!);
           const r = preactivation(step, 1, batch!, unit!);
-          const stores = [update.store(place, gate(step.clip(z.result))), reset.store(place, gate(step.clip(r.result)))];
+          const stores = [
+            update.store(place, gate(step.clip(z.result))),
+            reset.store(place, gate(step.clip(r.result))),
+          ];
           return [...z.statements, ...r.statements, ...stores];
         });
         const states = io.build.eachIndex(shape, ([batch, unit]) => {
@@ -115,7 +139,10 @@ const longShortCell: CellMaker = {
     const shape = [recurrence.batch, recurrence.hidden];
     const carried = io.scratch(type, recurrence.batch * recurrence.hidden);
     const start = io.build.eachIndex(shape, ([batch, unit]) => [
-      carried.store(at(recurrence, batch!, unit!), stateAt(io.inputs[6], recurrence, [direction, batch!, unit!], scalar)),
+      carried.store(
+        at(recurrence, batch!, unit!),
+        stateAt(io.inputs[6], recurrence, [direction, batch!, unit!], scalar),
+      ),
     ]);
     const output = io.outputs[2];
     const finish = output
@@ -193,12 +220,19 @@ function walk(io: LoopsIo, recurrence: Recurrence, place: number, clip: Activati
   });
   const last = io.outputs[1];
   const final = last
-    ? every((batch, unit, offset) => last.store(batchFirst ? [batch, direction, unit] : [direction, batch, unit], hidden.load(offset)))
+    ? every((batch, unit, offset) =>
+        last.store(batchFirst ? [batch, direction, unit] : [direction, batch, unit], hidden.load(offset)),
+      )
     : [];
   return [...start, ...initial, loop, ...final, ...finish];
 }
 
-function definitionOf(operator: string, gates: number, defaults: readonly string[], cellOf: (context: OperatorContext) => CellMaker): OperatorDefinition {
+function definitionOf(
+  operator: string,
+  gates: number,
+  defaults: readonly string[],
+  cellOf: (context: OperatorContext) => CellMaker,
+): OperatorDefinition {
   const states = gates === 4 ? 2 : 1;
   return {
     operator,
@@ -206,7 +240,8 @@ function definitionOf(operator: string, gates: number, defaults: readonly string
     infer(context) {
       // Whether the cell is clipped too is not settled among runtimes.
       if (gates === 4 && context.has("clip")) context.reject("TENSOR_UNSUPPORTED_FORM", "clip is not taken");
-      if (gates === 4 && context.int("input_forget", 0) !== 0) context.reject("TENSOR_UNSUPPORTED_FORM", "input_forget is not taken");
+      if (gates === 4 && context.int("input_forget", 0) !== 0)
+        context.reject("TENSOR_UNSUPPORTED_FORM", "input_forget is not taken");
       clipperOf(context);
       return inferRecurrent(context, recurrenceOf(context, gates, defaults), states);
     },

@@ -53,7 +53,9 @@ function axesOf(context: OperatorContext): number[] | undefined {
 }
 
 function reducedShape(shape: Shape, axes: readonly number[], keep: boolean): number[] {
-  return keep ? shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent)) : shape.filter((_, axis) => !axes.includes(axis));
+  return keep
+    ? shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent))
+    : shape.filter((_, axis) => !axes.includes(axis));
 }
 
 function inferReduced(context: OperatorContext): InferredOutput[] {
@@ -78,7 +80,10 @@ export function identityOf(fn: Accumulator["fn"], type: ElementType): Expr {
 }
 
 /** Runs of neighbouring axes as single extents. */
-export function mergeAxes(shape: Shape, axes: readonly number[]): { readonly extents: number[]; readonly of: number[][] } {
+export function mergeAxes(
+  shape: Shape,
+  axes: readonly number[],
+): { readonly extents: number[]; readonly of: number[][] } {
   const extents: number[] = [];
   const of: number[][] = [];
   for (const axis of axes) {
@@ -103,7 +108,13 @@ export function joinIndex(
 ): Expr[] {
   const full = shape.map((_, axis) => kept.get(axis) ?? index(0));
   for (const [place, axes] of merged.of.entries()) {
-    const parts = axes.length === 1 ? [reduced[place]!] : delinearize(reduced[place]!, axes.map((axis) => shape[axis]!));
+    const parts =
+      axes.length === 1
+        ? [reduced[place]!]
+        : delinearize(
+            reduced[place]!,
+            axes.map((axis) => shape[axis]!),
+          );
     for (const [position, axis] of axes.entries()) full[axis] = parts[position]!;
   }
   return full;
@@ -117,16 +128,23 @@ export function eachKept(
   io: LoopsIo,
   axes: readonly number[],
   keep: boolean,
-  body: (output: readonly Expr[], full: (reduced: readonly Expr[]) => Expr[], extents: readonly number[]) => readonly Stmt[],
+  body: (
+    output: readonly Expr[],
+    full: (reduced: readonly Expr[]) => Expr[],
+    extents: readonly number[],
+  ) => readonly Stmt[],
 ): Stmt[] {
   const { shape } = io.inputs[0]!;
   const keptAxes = shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const merged = mergeAxes(shape, axes);
-  return io.build.eachIndex(keptAxes.map((axis) => shape[axis]!), (indices) => {
-    const kept = new Map(keptAxes.map((axis, place): [number, VarExpr] => [axis, indices[place]!]));
-    const output = keep ? shape.map((_, axis) => kept.get(axis) ?? index(0)) : indices;
-    return body(output, (reduced) => joinIndex(shape, kept, merged, reduced), merged.extents);
-  });
+  return io.build.eachIndex(
+    keptAxes.map((axis) => shape[axis]!),
+    (indices) => {
+      const kept = new Map(keptAxes.map((axis, place): [number, VarExpr] => [axis, indices[place]!]));
+      const output = keep ? shape.map((_, axis) => kept.get(axis) ?? index(0)) : indices;
+      return body(output, (reduced) => joinIndex(shape, kept, merged, reduced), merged.extents);
+    },
+  );
 }
 
 /** The combination over all extents; a single element where there is nothing to combine over. */
@@ -148,7 +166,8 @@ function definitionOf(operator: string, reduction: Reduction, since: number): Op
     infer(context) {
       const { type } = context.input(0);
       if (type === "bool" && context.version < 20) context.reject("TENSOR_UNSUPPORTED_TYPE", "bool is not reduced");
-      if (reduction.floatOnly && !isFloat(type)) context.reject("TENSOR_UNSUPPORTED_TYPE", `${type} is not taken, only floats`);
+      if (reduction.floatOnly && !isFloat(type))
+        context.reject("TENSOR_UNSUPPORTED_TYPE", `${type} is not taken, only floats`);
       return inferReduced(context);
     },
     lower(context) {
@@ -161,7 +180,9 @@ function definitionOf(operator: string, reduction: Reduction, since: number): Op
         form: "loops",
         emit: (io) =>
           eachKept(io, axes, keep || axes.length === 0, (output, full, extents) => {
-            const { statements, result } = combine(io, extents, fn, identityOf(fn, type), (reduced) => before(io.inputs[0]!.at(full(reduced))));
+            const { statements, result } = combine(io, extents, fn, identityOf(fn, type), (reduced) =>
+              before(io.inputs[0]!.at(full(reduced))),
+            );
             return [...statements, ...io.outputs[0]!.store(output, after(result, count))];
           }),
       };
@@ -188,7 +209,11 @@ const logSumExp: OperatorDefinition = {
           const input = io.inputs[0]!;
           const greatest = combine(io, extents, "max", identityOf("max", type), (reduced) => input.at(full(reduced)));
           const zero = constant(scalarTypeOf(type), 0);
-          const finite = compare("lt", unary("abs", greatest.result), constant(scalarTypeOf(type), Number.POSITIVE_INFINITY));
+          const finite = compare(
+            "lt",
+            unary("abs", greatest.result),
+            constant(scalarTypeOf(type), Number.POSITIVE_INFINITY),
+          );
           const shift = io.build.variable(scalarTypeOf(type));
           const sum = combine(io, extents, "add", zero, (reduced) => unary("exp", sub(input.at(full(reduced)), shift)));
           return [

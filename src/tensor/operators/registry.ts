@@ -18,6 +18,8 @@ export function findOperator(domain: string, operator: string, version: number):
 
 /** Names of all operators of a domain, sorted. */
 export function operatorNames(domain = ""): readonly string[] {
-  const names = [...byName.keys()].filter((key) => key.startsWith(`${domain}:`)).map((key) => key.slice(domain.length + 1));
+  const names = [...byName.keys()]
+    .filter((key) => key.startsWith(`${domain}:`))
+    .map((key) => key.slice(domain.length + 1));
   return names.sort();
 }

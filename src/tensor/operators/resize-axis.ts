@@ -4,7 +4,22 @@
  * Coordinates are computed in double precision, as the reference does, by the same expressions for every mode. A
  * nearest neighbour that a whole-number formula gives exactly (checked for every place) is computed by that instead.
  */
-import { add, and, cast, compare, constant, div, type Expr, index, max, min, mul, select, sub, unary } from "../ir/expression.ts";
+import {
+  add,
+  and,
+  cast,
+  compare,
+  constant,
+  div,
+  type Expr,
+  index,
+  max,
+  min,
+  mul,
+  select,
+  sub,
+  unary,
+} from "../ir/expression.ts";
 
 export interface ResizedAxis {
   readonly input: number;
@@ -47,7 +62,9 @@ function lineOf(axis: ResizedAxis, mode: CoordinateMode): Line {
     case "half_pixel_symmetric":
       return { shift: 0.5, factor: 1, divisor: scale, offset: (input / 2) * (1 - output / length) - 0.5 };
     case "pytorch_half_pixel":
-      return output === 1 ? { shift: 0, factor: 0, divisor: 1, offset: 0 } : { shift: 0.5, factor: 1, divisor: scale, offset: -0.5 };
+      return output === 1
+        ? { shift: 0, factor: 0, divisor: 1, offset: 0 }
+        : { shift: 0.5, factor: 1, divisor: scale, offset: -0.5 };
     case "align_corners":
       return output === 1 || length === 1
         ? { shift: 0, factor: 0, divisor: 1, offset: 0 }
@@ -127,12 +144,15 @@ function wholeFormula(axis: ResizedAxis, coordinates: CoordinateMode, mode: Near
   const up = output % input === 0 ? output / input : undefined;
   const down = input % output === 0 ? input / output : undefined;
   const candidates: WholeFormula[] = [];
-  if (up !== undefined && up <= 16) for (let shift = 0; shift < up; shift++) candidates.push({ factor: 1, shift, divisor: up, clamped: shift > 0 });
-  if (down !== undefined && down <= 16) for (let shift = 0; shift < down; shift++) candidates.push({ factor: down, shift, divisor: 1, clamped: false });
+  if (up !== undefined && up <= 16)
+    for (let shift = 0; shift < up; shift++) candidates.push({ factor: 1, shift, divisor: up, clamped: shift > 0 });
+  if (down !== undefined && down <= 16)
+    for (let shift = 0; shift < down; shift++) candidates.push({ factor: down, shift, divisor: 1, clamped: false });
   return candidates.find(({ factor, shift, divisor, clamped }) => {
     for (let place = 0; place < output; place++) {
       const found = Math.floor((place * factor + shift) / divisor);
-      if ((clamped ? Math.min(found, input - 1) : found) !== nearestNumber(axis, coordinates, mode, place)) return false;
+      if ((clamped ? Math.min(found, input - 1) : found) !== nearestNumber(axis, coordinates, mode, place))
+        return false;
     }
     return true;
   });
@@ -156,7 +176,13 @@ export function linearTaps(axis: ResizedAxis, mode: CoordinateMode, place: Expr)
 }
 
 /** Keys' cubic convolution with coefficient `a`; outside taps may be left out and the others made to sum to one. */
-export function cubicTaps(axis: ResizedAxis, mode: CoordinateMode, place: Expr, a: number, excludeOutside: boolean): Tap[] {
+export function cubicTaps(
+  axis: ResizedAxis,
+  mode: CoordinateMode,
+  place: Expr,
+  a: number,
+  excludeOutside: boolean,
+): Tap[] {
   const x = coordinate(axis, mode, place);
   const below = unary("floor", x);
   const ratio = sub(x, below);

@@ -4,7 +4,23 @@
  * Beyond the border lies zero, the nearest border element, or the image mirrored.
  */
 import { elementCount, type Shape } from "../ir/element-type.ts";
-import { add, and, cast, compare, constant, div, type Expr, index, max, min, mul, rem, select, sub, unary } from "../ir/expression.ts";
+import {
+  add,
+  and,
+  cast,
+  compare,
+  constant,
+  div,
+  type Expr,
+  index,
+  max,
+  min,
+  mul,
+  rem,
+  select,
+  sub,
+  unary,
+} from "../ir/expression.ts";
 import type { OperatorContext } from "./context.ts";
 import type { OperatorDefinition, TensorView } from "./definition.ts";
 
@@ -14,14 +30,21 @@ interface Sampling {
   readonly alignCorners: boolean;
 }
 
-const modes: Readonly<Record<string, Sampling["mode"]>> = { nearest: "nearest", bilinear: "linear", linear: "linear", bicubic: "cubic", cubic: "cubic" };
+const modes: Readonly<Record<string, Sampling["mode"]>> = {
+  nearest: "nearest",
+  bilinear: "linear",
+  linear: "linear",
+  bicubic: "cubic",
+  cubic: "cubic",
+};
 
 function samplingOf(context: OperatorContext): Sampling {
   const name = context.string("mode", "bilinear");
   const mode = modes[name];
   const padding = context.string("padding_mode", "zeros");
   if (!mode) context.reject("TENSOR_BAD_ATTRIBUTE", `mode is ${JSON.stringify(name)}`);
-  if (!["zeros", "border", "reflection"].includes(padding)) context.reject("TENSOR_BAD_ATTRIBUTE", `padding_mode is ${JSON.stringify(padding)}`);
+  if (!["zeros", "border", "reflection"].includes(padding))
+    context.reject("TENSOR_BAD_ATTRIBUTE", `padding_mode is ${JSON.stringify(padding)}`);
   return { mode, padding, alignCorners: context.int("align_corners", 0) !== 0 };
 }
 
@@ -48,10 +71,15 @@ interface Tap {
 
 /** A tap at a whole coordinate, brought into the image as the padding says. */
 function tapAt(coordinate: Expr, weight: Expr, extent: number, { padding, alignCorners }: Sampling): Tap {
-  const mirrored = padding === "reflection" ? unary("nearest", reflected(coordinate, extent, alignCorners)) : coordinate;
+  const mirrored =
+    padding === "reflection" ? unary("nearest", reflected(coordinate, extent, alignCorners)) : coordinate;
   const place = min(max(cast("i32", mirrored), index(0)), index(extent - 1));
   if (padding !== "zeros") return { place, weight };
-  return { place, weight, inside: and(compare("ge", coordinate, float(0)), compare("le", coordinate, float(extent - 1))) };
+  return {
+    place,
+    weight,
+    inside: and(compare("ge", coordinate, float(0)), compare("le", coordinate, float(extent - 1))),
+  };
 }
 
 function tapsOf(given: Expr, extent: number, sampling: Sampling): Tap[] {
@@ -67,7 +95,8 @@ function tapsOf(given: Expr, extent: number, sampling: Sampling): Tap[] {
   const below = unary("floor", x);
   const ratio = sub(x, below);
   const next = (step: number): Expr => add(below, float(step));
-  if (mode === "linear") return [tapAt(below, sub(float(1), ratio), extent, sampling), tapAt(next(1), ratio, extent, sampling)];
+  if (mode === "linear")
+    return [tapAt(below, sub(float(1), ratio), extent, sampling), tapAt(next(1), ratio, extent, sampling)];
   return cubicWeights(ratio).map((weight, tap) => tapAt(next(tap - 1), weight, extent, sampling));
 }
 
@@ -81,15 +110,18 @@ function cubicWeights(ratio: Expr): Expr[] {
   return [far(add(ratio, float(1))), near(ratio), near(rest), far(add(rest, float(1)))];
 }
 
-function sampled(image: TensorView, outer: readonly Expr[], taps: readonly (readonly Tap[])[], source: readonly Expr[]): Expr {
+function sampled(
+  image: TensorView,
+  outer: readonly Expr[],
+  taps: readonly (readonly Tap[])[],
+  source: readonly Expr[],
+): Expr {
   const axis = source.length;
   if (axis === taps.length) return image.at([...outer, ...source]);
-  return taps[axis]!
-    .map(({ place, weight, inside }) => {
-      const value = sampled(image, outer, taps, [...source, place]);
-      return mul(inside ? select(inside, value, float(0)) : value, weight);
-    })
-    .reduce((sum, one) => add(sum, one));
+  return taps[axis]!.map(({ place, weight, inside }) => {
+    const value = sampled(image, outer, taps, [...source, place]);
+    return mul(inside ? select(inside, value, float(0)) : value, weight);
+  }).reduce((sum, one) => add(sum, one));
 }
 
 function outputShape(image: Shape, grid: Shape): number[] {
@@ -102,8 +134,10 @@ const gridSample: OperatorDefinition = {
   infer(context) {
     const [x, grid] = [context.input(0), context.input(1)];
     samplingOf(context);
-    if (x.type !== "float32" || grid.type !== "float32") context.reject("TENSOR_UNSUPPORTED_TYPE", "only float32 is taken");
-    if (x.shape.length !== 4) context.reject("TENSOR_UNSUPPORTED_FORM", `images of shape [${x.shape}]: only two spatial axes are taken`);
+    if (x.type !== "float32" || grid.type !== "float32")
+      context.reject("TENSOR_UNSUPPORTED_TYPE", "only float32 is taken");
+    if (x.shape.length !== 4)
+      context.reject("TENSOR_UNSUPPORTED_FORM", `images of shape [${x.shape}]: only two spatial axes are taken`);
     if (grid.shape.length !== 4 || grid.shape[3] !== 2 || grid.shape[0] !== x.shape[0] || elementCount(x.shape) === 0) {
       context.reject("TENSOR_SHAPE_MISMATCH", `grid [${grid.shape}] for images [${x.shape}]`);
     }

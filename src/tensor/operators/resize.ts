@@ -32,7 +32,11 @@ interface Resizing {
 }
 
 /** Places of the inputs, which moved with the versions. */
-function argumentsOf(context: OperatorContext): { readonly roi?: number; readonly scales?: number; readonly sizes?: number } {
+function argumentsOf(context: OperatorContext): {
+  readonly roi?: number;
+  readonly scales?: number;
+  readonly sizes?: number;
+} {
   const given = (position: number): boolean => {
     const input = context.inputs[position];
     return input !== undefined && elementCount(input.shape) > 0;
@@ -44,7 +48,8 @@ function argumentsOf(context: OperatorContext): { readonly roi?: number; readonl
 function scaleNumbers(context: OperatorContext, position: number | undefined): readonly number[] | undefined {
   if (context.node.operator === "Upsample" && context.version < 9) return context.floats("scales");
   if (position === undefined) return undefined;
-  if (context.input(position).type !== "float32") context.reject("TENSOR_UNSUPPORTED_TYPE", "the scales are not float32");
+  if (context.input(position).type !== "float32")
+    context.reject("TENSOR_UNSUPPORTED_TYPE", "the scales are not float32");
   return context.constantNumbers(position);
 }
 
@@ -57,15 +62,24 @@ function choice<T extends string>(context: OperatorContext, name: string, all: r
 
 function resizingOf(context: OperatorContext): Resizing {
   const modern = context.node.operator === "Resize" && context.version >= 11;
-  const coordinates = modern ? choice(context, "coordinate_transformation_mode", coordinateModes, "half_pixel") : "asymmetric";
+  const coordinates = modern
+    ? choice(context, "coordinate_transformation_mode", coordinateModes, "half_pixel")
+    : "asymmetric";
   const nearest = modern ? choice(context, "nearest_mode", nearestModes, "round_prefer_floor") : "floor";
   const mode = choice(context, "mode", ["nearest", "linear", "cubic"] as const, "nearest");
   if (modern && context.int("antialias", 0) !== 0) context.reject("TENSOR_UNSUPPORTED_FORM", "antialias is not taken");
   const { type } = context.input(0);
   if (mode !== "nearest" && !isFloat(type)) context.reject("TENSOR_UNSUPPORTED_TYPE", `${type} is not interpolated`);
   const axes = axesOf(context, coordinates === "tf_crop_and_resize");
-  if (coordinates === "pytorch_half_pixel" && mode === "cubic" && axes.some(({ input, output }) => output === 1 && input > 1)) {
-    context.reject("TENSOR_UNSUPPORTED_FORM", "cubic interpolation to one element by pytorch_half_pixel is not settled");
+  if (
+    coordinates === "pytorch_half_pixel" &&
+    mode === "cubic" &&
+    axes.some(({ input, output }) => output === 1 && input > 1)
+  ) {
+    context.reject(
+      "TENSOR_UNSUPPORTED_FORM",
+      "cubic interpolation to one element by pytorch_half_pixel is not settled",
+    );
   }
   return {
     axes,
@@ -82,7 +96,8 @@ function axesOf(context: OperatorContext, crop: boolean): ResizedAxis[] {
   const { shape } = context.input(0);
   const places = argumentsOf(context);
   const listed = context.version >= 18 ? context.ints("axes", []) : [];
-  const named = listed.length > 0 ? listed.map((axis) => context.axis(axis, shape.length)) : shape.map((_, axis) => axis);
+  const named =
+    listed.length > 0 ? listed.map((axis) => context.axis(axis, shape.length)) : shape.map((_, axis) => axis);
   const sizes = places.sizes === undefined ? undefined : fitted(context, context.constantNumbers(places.sizes), named);
   const scales = sizes ? undefined : scaleNumbers(context, places.scales);
   const roi = crop ? context.constantNumbers(places.roi ?? 1) : [];
@@ -98,7 +113,8 @@ function axesOf(context: OperatorContext, crop: boolean): ResizedAxis[] {
     const scale = sizes ? sizes[place]! / input : scales![place]!;
     if (!(scale > 0) || !Number.isFinite(scale)) context.reject("TENSOR_BAD_INPUT", `a scale is ${scale}`);
     const output = sizes ? sizes[place]! : Math.floor((crop ? input * (end - start) : input) * scale);
-    if (!Number.isInteger(output) || output < 1 || output > 2 ** 24) context.reject("TENSOR_BAD_INPUT", `axis ${axis} would have ${output} elements`);
+    if (!Number.isInteger(output) || output < 1 || output > 2 ** 24)
+      context.reject("TENSOR_BAD_INPUT", `axis ${axis} would have ${output} elements`);
     return { input, output, scale, start, end };
   });
 }
@@ -109,12 +125,14 @@ function fitted(context: OperatorContext, sizes: readonly number[], named: reado
   const policy = context.version >= 18 ? context.string("keep_aspect_ratio_policy", "stretch") : "stretch";
   if (policy === "stretch") return sizes;
   const ratios = named.map((axis, place) => sizes[place]! / shape[axis]!);
-  if (policy !== "not_larger" && policy !== "not_smaller") context.reject("TENSOR_BAD_ATTRIBUTE", `keep_aspect_ratio_policy is ${JSON.stringify(policy)}`);
+  if (policy !== "not_larger" && policy !== "not_smaller")
+    context.reject("TENSOR_BAD_ATTRIBUTE", `keep_aspect_ratio_policy is ${JSON.stringify(policy)}`);
   const scale = policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios);
   return named.map((axis) => Math.floor(scale * shape[axis]! + 0.5));
 }
 
-const isSame = (axis: ResizedAxis, crop: boolean): boolean => axis.input === axis.output && axis.scale === 1 && (!crop || (axis.start === 0 && axis.end === 1));
+const isSame = (axis: ResizedAxis, crop: boolean): boolean =>
+  axis.input === axis.output && axis.scale === 1 && (!crop || (axis.start === 0 && axis.end === 1));
 
 /** The value, or what stands for it where the crop lies outside. */
 function extrapolated(resizing: Resizing, place: readonly Expr[], value: Expr): Expr {
@@ -123,7 +141,9 @@ function extrapolated(resizing: Resizing, place: readonly Expr[], value: Expr): 
     .map((axis, position): Expr => (isSame(axis, true) ? constant("bool", 1) : insideCrop(axis, place[position]!)))
     .reduce((all, one) => and(all, one), constant("bool", 1) as Expr);
   const outside: Expr =
-    value.type === "f32" || value.type === "f64" ? constant(value.type, resizing.extrapolation) : cast(value.type, constant("f32", resizing.extrapolation));
+    value.type === "f32" || value.type === "f64"
+      ? constant(value.type, resizing.extrapolation)
+      : cast(value.type, constant("f32", resizing.extrapolation));
   return select(inside, value, outside);
 }
 
@@ -134,10 +154,18 @@ interface AxisTable {
 }
 
 /** Writes the table of an axis: for each place, its taps one after the other. */
-function tableOf(io: LoopsIo, resizing: Resizing, axis: ResizedAxis): { readonly table: AxisTable; readonly statements: Stmt } {
+function tableOf(
+  io: LoopsIo,
+  resizing: Resizing,
+  axis: ResizedAxis,
+): { readonly table: AxisTable; readonly statements: Stmt } {
   const taps = resizing.mode === "linear" ? 2 : 4;
   const type = io.inputs[0]!.type === "float64" ? "float64" : "float32";
-  const table = { taps, places: io.scratch("int32", axis.output * taps), weights: io.scratch(type, axis.output * taps) };
+  const table = {
+    taps,
+    places: io.scratch("int32", axis.output * taps),
+    weights: io.scratch(type, axis.output * taps),
+  };
   const statements = io.build.sequence(axis.output, (place) => {
     const found =
       resizing.mode === "linear"
@@ -192,7 +220,9 @@ function definitionOf(operator: string, since: number): OperatorDefinition {
         elementwise: false,
         at: (place, inputs) => {
           const source = resizing.axes.map((axis, position) =>
-            isSame(axis, crop) ? place[position]! : nearestPlace(axis, resizing.coordinates, resizing.nearest, place[position]!),
+            isSame(axis, crop)
+              ? place[position]!
+              : nearestPlace(axis, resizing.coordinates, resizing.nearest, place[position]!),
           );
           return extrapolated(resizing, place, inputs[0]!.at(source));
         },

@@ -59,7 +59,13 @@ const softmaxRow: Row = (io, at, extents, store) => {
   return [
     ...statements,
     { do: "let", target: scale, value: div(constant(sum.type, 1), sum) },
-    ...store((reduced) => ({ op: "binary", type: sum.type, fn: "mul", a: unary("exp", sub(at(reduced), greatest)), b: scale })),
+    ...store((reduced) => ({
+      op: "binary",
+      type: sum.type,
+      fn: "mul",
+      a: unary("exp", sub(at(reduced), greatest)),
+      b: scale,
+    })),
   ];
 };
 
@@ -79,12 +85,16 @@ const hardmaxRow: Row = (io, at, extents, store) => {
   const greatest = combine(io, extents, "max", identityOf("max", type), at);
   const position = (reduced: readonly Expr[]): Expr => flat(reduced, extents);
   const none = index(elementCount(extents));
-  const first = combine(io, extents, "min", none, (reduced) => select(compare("eq", at(reduced), greatest.result), position(reduced), none));
+  const first = combine(io, extents, "min", none, (reduced) =>
+    select(compare("eq", at(reduced), greatest.result), position(reduced), none),
+  );
   const scalar = scalarTypeOf(type);
   return [
     ...greatest.statements,
     ...first.statements,
-    ...store((reduced) => select(compare("eq", position(reduced), first.result), constant(scalar, 1), constant(scalar, 0))),
+    ...store((reduced) =>
+      select(compare("eq", position(reduced), first.result), constant(scalar, 1), constant(scalar, 0)),
+    ),
   ];
 };
 

@@ -46,7 +46,11 @@ export function windowOf(context: OperatorContext, spatial: Shape, kernel: reado
     }
     const [before, after] = mode === "VALID" ? [0, 0] : [pads[axis]!, pads[rank + axis]!];
     const room = extent + before + after - reach;
-    if (room < 0) context.reject("TENSOR_SHAPE_MISMATCH", `a window of ${reach} does not fit ${extent} padded by ${before} and ${after}`);
+    if (room < 0)
+      context.reject(
+        "TENSOR_SHAPE_MISMATCH",
+        `a window of ${reach} does not fit ${extent} padded by ${before} and ${after}`,
+      );
     let out = (ceil ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1;
     // A window that would begin in the padding after the end is left out.
     if (ceil && (out - 1) * stride >= extent + before) out--;
@@ -58,14 +62,21 @@ export function windowOf(context: OperatorContext, spatial: Shape, kernel: reado
 }
 
 /** Where tap `tap` of the window at `place` reads: the index brought into bounds, and whether it was there. */
-export function tapOf(window: Window, place: readonly Expr[], tap: readonly Expr[]): { readonly index: Expr[]; readonly inside: Expr | undefined } {
+export function tapOf(
+  window: Window,
+  place: readonly Expr[],
+  tap: readonly Expr[],
+): { readonly index: Expr[]; readonly inside: Expr | undefined } {
   let inside: Expr | undefined;
   const found = place.map((out, axis) => {
     const at = add(
       add(mul(out, index(window.strides[axis]!)), mul(tap[axis]!, index(window.dilations[axis]!))),
       index(-window.padsBegin[axis]!),
     );
-    const last = (window.output[axis]! - 1) * window.strides[axis]! + (window.kernel[axis]! - 1) * window.dilations[axis]! - window.padsBegin[axis]!;
+    const last =
+      (window.output[axis]! - 1) * window.strides[axis]! +
+      (window.kernel[axis]! - 1) * window.dilations[axis]! -
+      window.padsBegin[axis]!;
     if (window.padsBegin[axis] === 0 && last < window.input[axis]!) return at;
     const bounded = min(max(at, index(0)), index(window.input[axis]! - 1));
     const here = compare("eq", at, bounded);

@@ -5,10 +5,11 @@
  * twins, elementwise maps, concatenations and channel shuffles carry them on, everything else asks for the value back
  * in NCHW, which is made once, when first asked for. Where height and width are 1 that is a reshape, not a transpose.
  */
-import { absent, type AttributeValue, type Graph, type GraphNode } from "../graph/graph.ts";
-import { consumersOf, GraphEditor } from "../graph/editor.ts";
+
 import { int64Constant, reshapeConstant, transposeConstant } from "../graph/constant.ts";
-import { elementCount, sameShape, type Shape } from "../ir/element-type.ts";
+import { consumersOf, GraphEditor } from "../graph/editor.ts";
+import { type AttributeValue, absent, type Graph, type GraphNode } from "../graph/graph.ts";
+import { elementCount, type Shape, sameShape } from "../ir/element-type.ts";
 import { loweringOf } from "../lower/unit.ts";
 
 const toLast = [0, 2, 3, 1];
@@ -28,7 +29,8 @@ function isConvolution(graph: Graph, node: GraphNode): boolean {
 
 function isPool(graph: Graph, node: GraphNode): boolean {
   const input = graph.values[node.inputs[0]!];
-  if (node.domain !== "" || !pools.has(node.operator) || input?.shape.length !== 4 || input.type !== "float32") return false;
+  if (node.domain !== "" || !pools.has(node.operator) || input?.shape.length !== 4 || input.type !== "float32")
+    return false;
   return node.outputs.filter((id) => id !== absent).length === 1;
 }
 
@@ -85,7 +87,10 @@ class ChannelsLast {
       domain: "holdfast",
       operator: "ConvolutionChannelsLast",
       version: 1,
-      inputs: [this.#last(node.inputs[0]!), ...node.inputs.slice(1).map((id) => (id === absent ? id : this.#first(id)))],
+      inputs: [
+        this.#last(node.inputs[0]!),
+        ...node.inputs.slice(1).map((id) => (id === absent ? id : this.#first(id))),
+      ],
       attributes: { strides: ints(strides), dilations: ints(dilations), pads: ints(pads), group: int(group) },
     });
   }
@@ -114,13 +119,16 @@ class ChannelsLast {
       if (id === absent) return true;
       const { shape, constant } = this.#graph.values[id]!;
       if (elementCount(shape) === 1) return true;
-      return shape.length === 4 ? sameShape(shape, output.shape) || constant !== undefined : shape.length === 3 && constant;
+      return shape.length === 4
+        ? sameShape(shape, output.shape) || constant !== undefined
+        : shape.length === 3 && constant;
     });
     if (!rankFour || !node.inputs.some((id) => this.#twin.has(id) && !this.#present.has(id))) return false;
     const lowering = loweringOf(this.#graph, node);
     if (lowering.form !== "map" || !lowering.elementwise) return false;
     const inputs = node.inputs.map((id) => {
-      if (id === absent || elementCount(this.#graph.values[id]!.shape) === 1) return id === absent ? id : this.#first(id);
+      if (id === absent || elementCount(this.#graph.values[id]!.shape) === 1)
+        return id === absent ? id : this.#first(id);
       return this.#last(id);
     });
     this.#makeTwin(node.outputs[0]!, { ...node, inputs });
@@ -200,18 +208,40 @@ class ChannelsLast {
     return id;
   }
 
-  #move(from: number, to: { type: GraphTypes; shape: Shape }, perm: readonly number[], name: string, into?: number): number {
+  #move(
+    from: number,
+    to: { type: GraphTypes; shape: Shape },
+    perm: readonly number[],
+    name: string,
+    into?: number,
+  ): number {
     const output = into ?? this.#edit.addValue(name, to);
     const [, a, b, c] = to.shape;
     const flat = (perm === toFirst ? b === 1 && c === 1 : a === 1 && b === 1) || (perm === toFirst ? a : c) === 1;
     if (flat) {
       const shape = this.#edit.addConstant(`${name}/shape`, int64Constant([4], to.shape));
       const inputs = [from, shape];
-      this.#edit.add({ name: `${name}/Reshape`, domain: "", operator: "Reshape", version: 14, inputs, outputs: [output], attributes: {} });
+      this.#edit.add({
+        name: `${name}/Reshape`,
+        domain: "",
+        operator: "Reshape",
+        version: 14,
+        inputs,
+        outputs: [output],
+        attributes: {},
+      });
     } else {
       const attributes = { perm: ints(perm) };
       const inputs = [from];
-      this.#edit.add({ name: `${name}/Transpose`, domain: "", operator: "Transpose", version: 13, inputs, outputs: [output], attributes });
+      this.#edit.add({
+        name: `${name}/Transpose`,
+        domain: "",
+        operator: "Transpose",
+        version: 13,
+        inputs,
+        outputs: [output],
+        attributes,
+      });
     }
     return output;
   }

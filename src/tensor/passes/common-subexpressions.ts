@@ -1,6 +1,6 @@
 /** Nodes that compute the same from the same inputs are computed once. */
 import { hexOf } from "../../base/index.ts";
-import { absent, type AttributeValue, type Graph, type GraphNode } from "../graph/graph.ts";
+import { type AttributeValue, absent, type Graph, type GraphNode } from "../graph/graph.ts";
 
 export function commonSubexpressions(graph: Graph): Graph {
   const known = new Map<string, readonly number[]>();
@@ -20,7 +20,8 @@ export function commonSubexpressions(graph: Graph): Graph {
   }
   // A graph output keeps its own name: two outputs may be one value, but not one port.
   const outputs = graph.outputs.map(rename);
-  if (new Set(outputs).size !== outputs.length || outputs.some((id, place) => id !== graph.outputs[place])) return graph;
+  if (new Set(outputs).size !== outputs.length || outputs.some((id, place) => id !== graph.outputs[place]))
+    return graph;
   return { ...graph, nodes, outputs };
 }
 

@@ -3,8 +3,8 @@
  * it becomes one multiplication and one addition a channel.
  */
 import { assert } from "../../base/index.ts";
-import { consumersOf, GraphEditor, producersOf } from "../graph/editor.ts";
 import { denseConstant, elementsOf } from "../graph/constant.ts";
+import { consumersOf, GraphEditor, producersOf } from "../graph/editor.ts";
 import { absent, type ConstantData, type Graph, type GraphNode } from "../graph/graph.ts";
 import { elementCount } from "../ir/element-type.ts";
 
@@ -41,7 +41,8 @@ export function foldBatchNormalization(graph: Graph): Graph {
 
 /** Scale and shift a channel, of a float32 normalisation whose statistics are known. */
 function affineOf(graph: Graph, node: GraphNode): Affine | undefined {
-  if (node.operator !== "BatchNormalization" || node.domain !== "" || graph.values[node.inputs[0]!]!.type !== "float32") return undefined;
+  if (node.operator !== "BatchNormalization" || node.domain !== "" || graph.values[node.inputs[0]!]!.type !== "float32")
+    return undefined;
   const constants = node.inputs.slice(1, 5).map((id) => (id === absent ? undefined : graph.values[id]!.constant));
   if (constants.length !== 4 || constants.some((one) => one === undefined)) return undefined;
   const [gamma, beta, mean, variance] = constants.map((one) => elementsOf(one!) as Float32Array);
@@ -64,12 +65,21 @@ function weightsOf(graph: Graph, conv: GraphNode): ConstantData | undefined {
 }
 
 /** The convolution with the normalisation in it, making the normalisation's output. */
-function foldInto(edit: GraphEditor, graph: Graph, conv: GraphNode, { scale, shift }: Affine, output: number): GraphNode {
+function foldInto(
+  edit: GraphEditor,
+  graph: Graph,
+  conv: GraphNode,
+  { scale, shift }: Affine,
+  output: number,
+): GraphNode {
   const weights = weightsOf(graph, conv);
   assert(weights !== undefined, "a folded convolution has constant weights");
   const channels = scale.length;
   const biasId = conv.inputs[2];
-  const bias = biasId === undefined || biasId === absent ? undefined : (elementsOf(graph.values[biasId]!.constant!) as Float32Array);
+  const bias =
+    biasId === undefined || biasId === absent
+      ? undefined
+      : (elementsOf(graph.values[biasId]!.constant!) as Float32Array);
   const moved = Array.from({ length: channels }, (_, c) => (bias ? bias[c]! : 0) * scale[c]! + shift[c]!);
   const name = graph.values[conv.inputs[1]!]!.name;
   const folded = edit.addConstant(`${name}/folded`, scaled(weights, scale));

@@ -24,7 +24,19 @@ interface Declared {
 const foldLimitBytes = 512 * 2 ** 20;
 
 /** Operators that only move or repeat elements: a splat goes in, a splat comes out. */
-const moves = new Set(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Tile", "Identity", "Slice", "Split", "Gather"]);
+const moves = new Set([
+  "Reshape",
+  "Flatten",
+  "Squeeze",
+  "Unsqueeze",
+  "Transpose",
+  "Expand",
+  "Tile",
+  "Identity",
+  "Slice",
+  "Split",
+  "Gather",
+]);
 
 export function inferAndFold(graph: Graph, declared: ReadonlyMap<number, Declared> = new Map()): Graph {
   const values = [...graph.values];
@@ -60,24 +72,40 @@ export function inferNode(node: GraphNode, values: readonly GraphValue[]): reado
     context.reject("TENSOR_BAD_INPUT", `${node.outputs.length} outputs are named, but it has ${inferred.length}`);
   }
   for (const { shape } of inferred) {
-    if (elementCount(shape) > graphLimits.elements) context.reject("TENSOR_TOO_LARGE", `its result of shape [${shape}] is too large`);
+    if (elementCount(shape) > graphLimits.elements)
+      context.reject("TENSOR_TOO_LARGE", `its result of shape [${shape}] is too large`);
   }
   return inferred;
 }
 
-function checkDeclared(value: GraphValue, found: { readonly type: string; readonly shape: readonly number[] }, declared: Declared | undefined): void {
+function checkDeclared(
+  value: GraphValue,
+  found: { readonly type: string; readonly shape: readonly number[] },
+  declared: Declared | undefined,
+): void {
   if (!declared) return;
   const { shape } = declared;
-  const fits = !shape || (shape.length === found.shape.length && shape.every((extent, axis) => extent === undefined || extent === found.shape[axis]));
+  const fits =
+    !shape ||
+    (shape.length === found.shape.length &&
+      shape.every((extent, axis) => extent === undefined || extent === found.shape[axis]));
   if (fits && declared.type === found.type) return;
   const text = `${declared.type}[${shape?.map((extent) => extent ?? "?").join(",") ?? "?"}]`;
-  throw new HoldfastError("ONNX_SHAPE_DISAGREES", `value ${JSON.stringify(value.name)} is declared ${text}, but its node makes ${found.type}[${found.shape}]`, {
-    hint: "the model contradicts itself, or a --shape does not fit it: check the shapes or export it again",
-    details: { value: value.name },
-  });
+  throw new HoldfastError(
+    "ONNX_SHAPE_DISAGREES",
+    `value ${JSON.stringify(value.name)} is declared ${text}, but its node makes ${found.type}[${found.shape}]`,
+    {
+      hint: "the model contradicts itself, or a --shape does not fit it: check the shapes or export it again",
+      details: { value: value.name },
+    },
+  );
 }
 
-function foldNode(node: GraphNode, values: readonly GraphValue[], inferred: readonly InferredOutput[]): (ConstantData | undefined)[] | undefined {
+function foldNode(
+  node: GraphNode,
+  values: readonly GraphValue[],
+  inferred: readonly InferredOutput[],
+): (ConstantData | undefined)[] | undefined {
   const real = node.outputs.filter((id) => id !== absent);
   if (real.length > 0 && node.outputs.every((id, place) => id === absent || inferred[place]!.constant)) {
     return node.outputs.map((_, place) => inferred[place]!.constant);
@@ -93,7 +121,8 @@ function foldNode(node: GraphNode, values: readonly GraphValue[], inferred: read
 function foldSplat(node: GraphNode, values: readonly GraphValue[]): ConstantData[] | undefined {
   const output = values[node.outputs[0]!];
   if (!output || node.domain !== "" || elementCount(output.shape) <= 1) return undefined;
-  const uniform = (id: number): boolean => id === absent || values[id]!.constant!.splat || elementCount(values[id]!.shape) === 1;
+  const uniform = (id: number): boolean =>
+    id === absent || values[id]!.constant!.splat || elementCount(values[id]!.shape) === 1;
   if (moves.has(node.operator)) {
     const source = values[node.inputs[0]!]!.constant!;
     if (!uniform(node.inputs[0]!)) return undefined;

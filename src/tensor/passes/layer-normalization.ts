@@ -2,8 +2,9 @@
  * Recognises a layer normalisation written out in small operators and puts the one operator in its place:
  * mean, difference, square, mean, plus epsilon, root, division, and where they follow, scale and bias.
  */
-import { consumersOf, producersOf } from "../graph/editor.ts";
+
 import { elementsOf } from "../graph/constant.ts";
+import { consumersOf, producersOf } from "../graph/editor.ts";
 import { absent, type Graph, type GraphNode } from "../graph/graph.ts";
 import { elementCount } from "../ir/element-type.ts";
 
@@ -22,13 +23,27 @@ export function recogniseLayerNormalization(graph: Graph): Graph {
     if (scaleId === undefined) {
       scaleId = values.length;
       const one = { type, shape: [shape.at(-1)!], splat: true, bytes: new Uint8Array(new Float32Array([1]).buffer) };
-      values.push({ id: scaleId, name: `${graph.values[node.outputs[0]!]!.name}/one`, type, shape: one.shape, constant: one });
+      values.push({
+        id: scaleId,
+        name: `${graph.values[node.outputs[0]!]!.name}/one`,
+        type,
+        shape: one.shape,
+        constant: one,
+      });
     }
     for (const place of inside) gone.add(place);
     const outputs = graph.nodes[last]!.outputs;
     const inputs = bias === undefined ? [input, scaleId] : [input, scaleId, bias];
     const attributes = { axis: { kind: "int", value: -1 }, epsilon: { kind: "float", value: epsilon } } as const;
-    replaced.set(last, { name: node.name, domain: "", operator: "LayerNormalization", version: 17, inputs, outputs, attributes });
+    replaced.set(last, {
+      name: node.name,
+      domain: "",
+      operator: "LayerNormalization",
+      version: 17,
+      inputs,
+      outputs,
+      attributes,
+    });
     void position;
   }
   if (replaced.size === 0) return graph;
@@ -73,10 +88,20 @@ class Matcher {
     const input = difference.inputs[0]!;
     const centre = difference.outputs[0]!;
     if (mean.inputs[0] !== input || this.#graph.values[input]!.type !== "float32") return undefined;
-    if (!this.#lastAxis(mean, input) || !this.#lastAxis(variance, input) || !this.#isSquare(squared, centre)) return undefined;
-    const chain = [mean, difference, squared, variance, shifted, root, div].map((node) => this.#graph.nodes.indexOf(node));
+    if (!this.#lastAxis(mean, input) || !this.#lastAxis(variance, input) || !this.#isSquare(squared, centre))
+      return undefined;
+    const chain = [mean, difference, squared, variance, shifted, root, div].map((node) =>
+      this.#graph.nodes.indexOf(node),
+    );
     if (!this.#closed(chain)) return undefined;
-    return this.#withScaleAndBias({ inside: chain, last: chain.at(-1)!, input, epsilon: epsilon.value, scale: undefined, bias: undefined });
+    return this.#withScaleAndBias({
+      inside: chain,
+      last: chain.at(-1)!,
+      input,
+      epsilon: epsilon.value,
+      scale: undefined,
+      bias: undefined,
+    });
   }
 
   #withScaleAndBias(found: Found): Found {
@@ -84,7 +109,9 @@ class Matcher {
     if (!scaled) return found;
     const withScale = { ...found, inside: [...found.inside, scaled.place], last: scaled.place, scale: scaled.operand };
     const biased = this.#next(withScale, "Add");
-    return biased ? { ...withScale, inside: [...withScale.inside, biased.place], last: biased.place, bias: biased.operand } : withScale;
+    return biased
+      ? { ...withScale, inside: [...withScale.inside, biased.place], last: biased.place, bias: biased.operand }
+      : withScale;
   }
 
   /** The only reader of a chain's result, if it combines it with a constant along the last axis. */
@@ -137,10 +164,14 @@ class Matcher {
 
   /** Whether nothing outside the chain reads what it makes on the way. */
   #closed(chain: readonly number[]): boolean {
-    return chain.slice(0, -1).every((place) =>
-      this.#graph.nodes[place]!.outputs.every(
-        (id) => !this.#graph.outputs.includes(id) && (this.#consumers.get(id) ?? []).every((reader) => chain.includes(reader)),
-      ),
-    );
+    return chain
+      .slice(0, -1)
+      .every((place) =>
+        this.#graph.nodes[place]!.outputs.every(
+          (id) =>
+            !this.#graph.outputs.includes(id) &&
+            (this.#consumers.get(id) ?? []).every((reader) => chain.includes(reader)),
+        ),
+      );
   }
 }

@@ -33,10 +33,15 @@ export function planModel(model: Uint8Array, options: PlanOptions): ModelPlan {
   return planGraph(importOnnx(model, options), options);
 }
 
-export function planGraph(imported: Graph, options: { readonly name: string; readonly strategy?: Strategy }): ModelPlan {
+export function planGraph(
+  imported: Graph,
+  options: { readonly name: string; readonly strategy?: Strategy },
+): ModelPlan {
   const strategy = options.strategy ?? "STANDARD";
   if (!strategies.includes(strategy)) {
-    throw new HoldfastError("TENSOR_BAD_STRATEGY", `there is no strategy ${JSON.stringify(strategy)}`, { hint: `use one of ${strategies.join(", ")}` });
+    throw new HoldfastError("TENSOR_BAD_STRATEGY", `there is no strategy ${JSON.stringify(strategy)}`, {
+      hint: `use one of ${strategies.join(", ")}`,
+    });
   }
   const graph = optimise(imported);
   const cut = partition(graph);

@@ -128,7 +128,11 @@ class Partitioner {
       if (this.#graph.outputs.includes(id) || this.#readers(id).some((reader) => reader !== position)) continue;
       const moved = this.#members.get(group)!;
       if (moved.length + this.#members.get(into)!.length > nodesPerUnitLimit) continue;
-      if (moved.some((member) => this.#graph.nodes[member]!.outputs.some((out) => out !== id && this.#escapes(out, group)))) {
+      if (
+        moved.some((member) =>
+          this.#graph.nodes[member]!.outputs.some((out) => out !== id && this.#escapes(out, group)),
+        )
+      ) {
         continue;
       }
       if (moved.some((member) => !this.#canJoin(this.#graph.nodes[member]!, into, group))) continue;
@@ -148,7 +152,10 @@ class Partitioner {
   }
 
   #escapes(id: number, group: number): boolean {
-    return id !== absent && (this.#graph.outputs.includes(id) || this.#readers(id).some((reader) => this.#groupOf[reader] !== group));
+    return (
+      id !== absent &&
+      (this.#graph.outputs.includes(id) || this.#readers(id).some((reader) => this.#groupOf[reader] !== group))
+    );
   }
 
   #groupMaking(id: number): number | undefined {
@@ -197,7 +204,8 @@ class Partitioner {
     const order: number[] = [];
     while (waiting.size > 0) {
       let next: number | undefined;
-      for (const [group, needed] of waiting) if (needed.size === 0 && (next === undefined || group < next)) next = group;
+      for (const [group, needed] of waiting)
+        if (needed.size === 0 && (next === undefined || group < next)) next = group;
       assert(next !== undefined, "units need each other");
       order.push(next);
       waiting.delete(next);
@@ -223,7 +231,12 @@ class UnitExtractor {
   readonly #inputs: number[] = [];
   readonly #weights = new Set<number>();
 
-  constructor(graph: Graph, lowerings: readonly Lowering[], positions: readonly number[], leaves: (id: number) => boolean) {
+  constructor(
+    graph: Graph,
+    lowerings: readonly Lowering[],
+    positions: readonly number[],
+    leaves: (id: number) => boolean,
+  ) {
     this.#graph = graph;
     this.#lowerings = lowerings;
     this.#positions = positions;
@@ -233,14 +246,18 @@ class UnitExtractor {
   extract(): PlannedUnit {
     const originals = this.#positions.map((position) => this.#graph.nodes[position]!);
     const made = new Set(originals.flatMap((node) => node.outputs));
-    for (const [place, node] of originals.entries()) this.#takeInputs(node, this.#lowerings[this.#positions[place]!]!, made);
+    for (const [place, node] of originals.entries())
+      this.#takeInputs(node, this.#lowerings[this.#positions[place]!]!, made);
     const nodes = originals.map((node, place) => ({
       ...node,
       name: `n${place}`,
       outputs: node.outputs.map((id) => (id === absent ? id : this.#add(id, false))),
       inputs: node.inputs,
     }));
-    const finished = nodes.map((node) => ({ ...node, inputs: node.inputs.map((id) => (id === absent ? id : this.#local.get(id)!)) }));
+    const finished = nodes.map((node) => ({
+      ...node,
+      inputs: node.inputs.map((id) => (id === absent ? id : this.#local.get(id)!)),
+    }));
     const outputs = [...made].filter((id) => id !== absent && this.#leaves(id));
     const localInputs = this.#inputs.map((id) => this.#local.get(id)!);
     return {

@@ -15,7 +15,12 @@ export interface SpecifiedUnit extends UnitGraph {
 
 export function encodeUnitSpec(unit: UnitGraph, strategy: string): Uint8Array {
   const weights = [...unit.weights].sort((a, b) => a - b);
-  const message = create(UnitSpecSchema, { graph: blueprintOf(unit.graph), weights, compiler: compilerVersion, strategy });
+  const message = create(UnitSpecSchema, {
+    graph: blueprintOf(unit.graph),
+    weights,
+    compiler: compilerVersion,
+    strategy,
+  });
   return toBinary(UnitSpecSchema, message);
 }
 
@@ -29,11 +34,17 @@ export function decodeUnitSpec(bytes: Uint8Array): SpecifiedUnit {
   }
   if (!message.graph) throw new HoldfastError("BLUEPRINT_MALFORMED", "the unit specification has no graph");
   if (message.compiler !== compilerVersion) {
-    throw new HoldfastError("BLUEPRINT_VERSION", `the unit is for compiler ${message.compiler}, this is ${compilerVersion}`);
+    throw new HoldfastError(
+      "BLUEPRINT_VERSION",
+      `the unit is for compiler ${message.compiler}, this is ${compilerVersion}`,
+    );
   }
   const unit = { graph: graphOf(message.graph), weights: new Set(message.weights), strategy: message.strategy };
   if (!bytesEqual(encodeUnitSpec(unit, unit.strategy), bytes)) {
-    throw new HoldfastError("BLUEPRINT_NOT_CANONICAL", "the unit specification does not encode to the bytes it came from");
+    throw new HoldfastError(
+      "BLUEPRINT_NOT_CANONICAL",
+      "the unit specification does not encode to the bytes it came from",
+    );
   }
   return unit;
 }

@@ -1,8 +1,8 @@
 /** Seeded inputs for a unit, and how far two sets of results may be apart. */
 import { HoldfastError } from "../../base/index.ts";
+import { elementsOf } from "../graph/constant.ts";
 import { type ElementArray, type ElementType, elementCount, newArray } from "../ir/element-type.ts";
 import type { UnitGraph } from "../lower/unit.ts";
-import { elementsOf } from "../graph/constant.ts";
 
 /** A float result may be off by this part of itself … */
 const relativeTolerance = 1e-3;
@@ -78,11 +78,17 @@ export function compareOutputs(expected: readonly ElementArray[], actual: readon
       if (a === b || (a !== a && b !== b)) continue;
       const error = Math.abs(Number(a) - Number(b));
       const exact = typeof a === "bigint" || !(want instanceof Float32Array || want instanceof Float64Array);
-      const allowed = exact ? integerTolerance(want) : Math.max(relativeTolerance * Math.abs(Number(a)), scaleTolerance * scale, 1e-6);
+      const allowed = exact
+        ? integerTolerance(want)
+        : Math.max(relativeTolerance * Math.abs(Number(a)), scaleTolerance * scale, 1e-6);
       if (!(error <= allowed)) {
-        throw new HoldfastError("TENSOR_MISMATCH", `output ${output}, element ${place}: ${b} where the reference has ${a}`, {
-          details: { output, element: place, expected: Number(a), actual: Number(b) },
-        });
+        throw new HoldfastError(
+          "TENSOR_MISMATCH",
+          `output ${output}, element ${place}: ${b} where the reference has ${a}`,
+          {
+            details: { output, element: place, expected: Number(a), actual: Number(b) },
+          },
+        );
       }
       maxAbsoluteError = Math.max(maxAbsoluteError, error);
       maxRelativeError = Math.max(maxRelativeError, error / Math.max(Math.abs(Number(a)), scale, 1e-30));
@@ -107,4 +113,3 @@ function rootMeanSquare(array: ElementArray): number {
   }
   return count === 0 ? 0 : Math.sqrt(sum / count);
 }
-

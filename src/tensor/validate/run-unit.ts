@@ -1,8 +1,7 @@
 /** Runs a unit's code by itself: one module, its buffers in one memory with guard bytes between them. */
 import { HoldfastError } from "../../base/index.ts";
 import type { LinkableUnit } from "../artifact/link.ts";
-import { pack } from "../contraction/packing.ts";
-import { packedCount } from "../contraction/packing.ts";
+import { pack, packedCount } from "../contraction/packing.ts";
 import { byteSizeOf, type ElementArray, newArray } from "../ir/element-type.ts";
 import type { BufferDeclaration } from "../ir/kernel.ts";
 import { lowerUnit, type UnitGraph } from "../lower/unit.ts";
@@ -13,7 +12,12 @@ import { linkModule } from "../wasm/module-linker.ts";
 const guard = 0xff;
 
 /** Runs the unit on inputs in the order of its program's buffers; gives the outputs in order. */
-export function runUnit(unit: UnitGraph, code: LinkableUnit, symbol: string, inputs: readonly ElementArray[]): ElementArray[] {
+export function runUnit(
+  unit: UnitGraph,
+  code: LinkableUnit,
+  symbol: string,
+  inputs: readonly ElementArray[],
+): ElementArray[] {
   const program = lowerUnit(unit, { fuse: true });
   const outside = program.buffers.filter(({ role }) => role !== "scratch");
   const offsets: number[] = [];
@@ -48,15 +52,25 @@ function instantiate(module: Uint8Array): WebAssembly.Instance {
   try {
     return new WebAssembly.Instance(new WebAssembly.Module(module as Uint8Array<ArrayBuffer>));
   } catch (cause) {
-    throw new HoldfastError("TENSOR_INVALID_CODE", `the engine refuses the unit's code: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new HoldfastError(
+      "TENSOR_INVALID_CODE",
+      `the engine refuses the unit's code: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
   }
 }
 
-function checkGuards(bytes: Uint8Array, buffers: readonly BufferDeclaration[], offsets: readonly number[], symbol: string): void {
+function checkGuards(
+  bytes: Uint8Array,
+  buffers: readonly BufferDeclaration[],
+  offsets: readonly number[],
+  symbol: string,
+): void {
   for (const [place, buffer] of buffers.entries()) {
     const from = offsets[place]! + bytesOf(buffer);
     for (let at = from; at < from + 16; at++) {
-      if (bytes[at] !== guard) throw new HoldfastError("TENSOR_MISMATCH", `unit ${symbol} writes behind the end of buffer ${place}`);
+      if (bytes[at] !== guard)
+        throw new HoldfastError("TENSOR_MISMATCH", `unit ${symbol} writes behind the end of buffer ${place}`);
     }
   }
 }

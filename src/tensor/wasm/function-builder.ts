@@ -20,7 +20,13 @@ import {
 
 export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 
-export const valueTypeCodes: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+export const valueTypeCodes: Readonly<Record<ValueType, number>> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
 
 export interface WasmFunction {
   readonly symbol: string;
@@ -225,7 +231,9 @@ export class FunctionBuilder {
     return this.loop((head) => {
       body();
       this.get(counter).i32(step).op("i32.add").tee(counter);
-      this.i32(start + count * step).op("i32.ne").branchIf(head);
+      this.i32(start + count * step)
+        .op("i32.ne")
+        .branchIf(head);
     });
   }
 
