@@ -66,7 +66,7 @@ export class GraphImporter {
   #takeBranches(pending: readonly PendingNode[], inliner: Inliner): { nodes: readonly PendingNode[]; initializers: TensorProto[] } {
     const initializers = [...this.#proto.initializer];
     let nodes = pending;
-    for (let taken = 0; taken < branchLimit; taken++) {
+    for (let taken = 0; taken < branchLimit && nodes.some(isBranch); taken++) {
       const makerOf = new Map(nodes.flatMap((node) => node.proto.output.map((output) => [output, node] as const)));
       const found = nodes.filter(isBranch).find((node) => this.#ancestors(node, makerOf).every(isKnownOperator));
       if (!found) break;

@@ -1,0 +1,34 @@
+/** Nodes in an order in which what they read is made before; as the model has them where that is such an order. */
+
+export interface NamedNode {
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+}
+
+export type Ordered = { readonly order: readonly number[] } | { readonly cycle: readonly number[] };
+
+/** Places in `nodes`; names that no node makes are taken as given. */
+export function topologicalOrder(nodes: readonly NamedNode[]): Ordered {
+  const makerOf = new Map<string, number>();
+  for (const [place, { output }] of nodes.entries()) for (const name of output) if (name !== "") makerOf.set(name, place);
+  const waiters = nodes.map((): number[] => []);
+  const waitsFor = new Int32Array(nodes.length);
+  let inOrder = true;
+  for (const [place, { input }] of nodes.entries()) {
+    const makers = new Set(input.map((name) => makerOf.get(name)).filter((maker) => maker !== undefined));
+    waitsFor[place] = makers.size;
+    for (const maker of makers) {
+      waiters[maker]!.push(place);
+      inOrder &&= maker < place;
+    }
+  }
+  if (inOrder) return { order: nodes.map((_, place) => place) };
+  const order: number[] = [];
+  for (const place of nodes.keys()) if (waitsFor[place] === 0) order.push(place);
+  // The list grows while it is walked: it is the queue as well.
+  for (const place of order) {
+    for (const waiter of waiters[place]!) if (--waitsFor[waiter]! === 0) order.push(waiter);
+  }
+  if (order.length === nodes.length) return { order };
+  return { cycle: [...nodes.keys()].filter((place) => waitsFor[place]! > 0) };
+}
