@@ -27,12 +27,12 @@ function choiceOf(context: OperatorContext): Choice {
 }
 
 const isNumber = (x: Expr): Expr => compare("eq", x, x);
-const isNaN = (x: Expr): Expr => compare("ne", x, x);
+const isNotANumber = (x: Expr): Expr => compare("ne", x, x);
 
 function better(a: Expr, b: Expr, largest: boolean): Expr {
   const before = compare(largest ? "gt" : "lt", a, b);
   if (a.type !== "f32" && a.type !== "f64") return before;
-  return or(before, largest ? and(isNaN(a), isNumber(b)) : and(isNumber(a), isNaN(b)));
+  return or(before, largest ? and(isNotANumber(a), isNumber(b)) : and(isNumber(a), isNotANumber(b)));
 }
 
 function insertion(io: LoopsIo, rows: number, k: number, largest: boolean) {
