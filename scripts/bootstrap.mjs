@@ -1,5 +1,5 @@
-// Does all set-up for `npm start` and `npm test`, then hands over to the pinned Node. Plain JavaScript for any Node that
-// can run npm: nothing is installed yet when this begins.
+// Does all set-up for `npm start` and `npm test`, then hands over to the pinned Node. Plain JavaScript for any Node
+// that can run npm: nothing is installed yet when this begins.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// The part of the WebAssembly JavaScript interface used here; the DOM library that declares it would bring in a browser.
+// The part of the WebAssembly JavaScript interface used here; the DOM library that declares it brings in a browser.
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: BufferSource);

@@ -35,7 +35,10 @@ function polygon(corners: number, radius: number, turn: number, [cx, cy]: Point)
 /** A picture of one class: place, size, turn, stroke and noise are random. */
 export function draw(label: number, random: Random): Float32Array {
   const radius = 7 + random() * 6;
-  const centre: Point = [radius + 2 + random() * (side - 2 * radius - 4), radius + 2 + random() * (side - 2 * radius - 4)];
+  const centre: Point = [
+    radius + 2 + random() * (side - 2 * radius - 4),
+    radius + 2 + random() * (side - 2 * radius - 4),
+  ];
   const turn = random() * 2 * Math.PI;
   const stroke = 0.9 + random() * 1.1;
   const filled = label <= 2 && random() < 0.3;
@@ -48,7 +51,10 @@ export function draw(label: number, random: Random): Float32Array {
       const point: Point = [x + 0.5, y + 0.5];
       let away: number;
       if (label === 0) away = Math.abs(Math.hypot(point[0] - centre[0], point[1] - centre[1]) - radius);
-      else if (label <= 2) away = Math.min(...corners.map((corner, place) => distance(point, corner, corners[(place + 1) % corners.length]!)));
+      else if (label <= 2)
+        away = Math.min(
+          ...corners.map((corner, place) => distance(point, corner, corners[(place + 1) % corners.length]!)),
+        );
       else if (label === 3) away = Math.min(distance(point, ends[0]!, ends[2]!), distance(point, ends[1]!, ends[3]!));
       else away = distance(point, ends[0]!, ends[2]!);
       if (filled && inside(point, label, centre, radius, corners)) away = 0;

@@ -22,7 +22,8 @@ export interface Network {
 }
 
 export function newNetwork(side: number, channels: readonly number[], classes: number, random: Random): Network {
-  const normal = (scale: number): number => scale * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const normal = (scale: number): number =>
+    scale * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const layers: Layer[] = [];
   let extent = side;
   for (let place = 1; place < channels.length; place++) {
@@ -103,7 +104,12 @@ export function forward(network: Network, picture: Float32Array): Pass {
 }
 
 /** Adds the gradient of one picture's loss to `gradients` (in the order of `parametersOf`); gives the loss. */
-export function backward(network: Network, picture: Float32Array, label: number, gradients: readonly Float32Array[]): number {
+export function backward(
+  network: Network,
+  picture: Float32Array,
+  label: number,
+  gradients: readonly Float32Array[],
+): number {
   const { activations, means, probabilities } = forward(network, picture);
   const delta = Float32Array.from(probabilities, (p, k) => p - (k === label ? 1 : 0));
   const [matrixGradient, biasGradient] = gradients.slice(-2) as [Float32Array, Float32Array];

@@ -7,7 +7,9 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds from an arbitrary start, for durations and deadlines; never goes back. */
   monotonicMs(): number;
-  /** Calls back once after the delay; the returned function calls it off. A background timer does not keep Node alive. */
+  /**
+   * Calls back once after the delay; the returned function calls it off. A background timer does not keep Node alive.
+   */
   schedule(delayMs: number, callback: () => void, options?: { readonly background?: boolean }): () => void;
 }
 

@@ -116,7 +116,10 @@ export function readModel(path: string): Promise<Uint8Array> {
   return disk.readFile(path, { limitBytes: fileLimitBytes });
 }
 
-/** The external data files a model names, read from its folder. What leaves the folder is left to the importer to refuse. */
+/**
+ * The external data files a model names, read from its folder. What leaves the folder is left to the importer to
+ * refuse.
+ */
 export async function readExternalFiles(model: Uint8Array, folder: string): Promise<Record<string, Uint8Array>> {
   const files: Record<string, Uint8Array> = {};
   for (const location of externalLocations(model)) {

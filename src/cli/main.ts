@@ -1,5 +1,7 @@
 #!/usr/bin/env node
-/** The command line. Each command is a file of its own; this one finds it and turns what it throws into an exit code. */
+/**
+ * The command line. Each command is a file of its own; this one finds it and turns what it throws into an exit code.
+ */
 import { HoldfastError } from "../base/index.ts";
 import { usage } from "./arguments.ts";
 import { compileCommand, compileHelp } from "./commands/compile.ts";

@@ -1,7 +1,9 @@
 /**
  * NumPy's .npy files (format 1 to 3), C order, little-endian:
  *
- *   \x93NUMPY | major minor | header length (u16, from 2.0 on u32) | {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } | data
+ *   \x93NUMPY | major minor | header length (u16, from 2.0 on u32) | header | data
+ *
+ * The header is a literal of Python: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }
  */
 import { HoldfastError, utf8, utf8Text } from "../base/index.ts";
 import { byteSizeOf, type ConstantData, type ElementType, elementCount } from "../tensor/index.ts";

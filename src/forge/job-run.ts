@@ -225,7 +225,9 @@ export class JobRun {
     return { jobId: job.id, status, files, units: keys.length, eager, durationMs, fromCache: false };
   }
 
-  /** Why units are eager, by hash. Nothing of the moment is in it (no pid, no time), so that artifacts stay the same. */
+  /**
+   * Why units are eager, by hash. Nothing of the moment is in it (no pid, no time), so that artifacts stay the same.
+   */
   #reasons(): ReadonlyMap<string, string> {
     return new Map([...this.#job.eager.values()].map(({ hash, verdict }) => [hash, reasonOf(verdict)]));
   }

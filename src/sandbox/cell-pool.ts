@@ -221,7 +221,8 @@ class Pool implements CellPool {
     if (!wasReady) this.#brake.failed(verdict);
     if (verdict.kind !== "cancelled") this.#crashed++;
     const retired = this.#retiring.delete(cell);
-    // A cell that had work is replaced at once; one that died idle or unborn only when there is work, or it would go on.
+    // A cell that had work is replaced at once; one that died idle or unborn only when there is work, or it would go
+    // on for ever.
     if (wasReady && cell.jobsStarted > 0 && !retired) this.#replace();
     this.#pump();
   }

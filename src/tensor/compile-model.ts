@@ -5,7 +5,9 @@ import { compileUnit, decodeUnitObject } from "./compile-unit.ts";
 import type { ModelPlan } from "./plan/model-plan.ts";
 import { compilerVersion } from "./plan/version.ts";
 
-/** Links a plan's units: `objects` by planned unit, undefined for one that runs eagerly; `reasons` says why, by hash. */
+/**
+ * Links a plan's units: `objects` by planned unit, undefined for one that runs eagerly; `reasons` says why, by hash.
+ */
 export function linkPlan(
   plan: ModelPlan,
   objects: readonly (Uint8Array | undefined)[],

@@ -141,7 +141,8 @@ export function newArray(type: ElementType, count: number): ElementArray {
 /** A typed view over bytes, copied first where they are not aligned. Little-endian hosts only. */
 export function viewOf(type: ElementType, bytes: Uint8Array): ElementArray {
   const size = byteSizes[type];
-  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes); // a copy (slice() of a Node Buffer is none)
+  // A copy where the bytes are not aligned; slice() of a Node Buffer would be none.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const view = arrayConstructors[type];
   return new view(aligned.buffer as ArrayBuffer, aligned.byteOffset, Math.floor(aligned.byteLength / size));
 }

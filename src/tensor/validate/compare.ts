@@ -97,7 +97,9 @@ export function compareOutputs(expected: readonly ElementArray[], actual: readon
   return { maxAbsoluteError, maxRelativeError, elements };
 }
 
-/** Bits of half floats may differ by a rounding or two; integers by none… but for values rounded from floats, by one. */
+/**
+ * Bits of half floats may differ by a rounding or two; integers by none… but for values rounded from floats, by one.
+ */
 function integerTolerance(array: ElementArray): number {
   return array instanceof Uint16Array ? 4 : array instanceof Int8Array || array instanceof Uint8Array ? 1 : 0;
 }
