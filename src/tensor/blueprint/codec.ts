@@ -5,7 +5,7 @@
  * with unknown fields, out-of-range ids, wrong sizes or nodes out of order is refused.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { bytesEqual, HoldfastError } from "../../base/index.ts";
+import { bytesEqual, HoldfastError, hexOf, sha256 } from "../../base/index.ts";
 import {
   type Attribute,
   type Blueprint,
@@ -26,6 +26,11 @@ function typeOf(name: string): ElementType {
 
 export function encodeBlueprint(graph: Graph): Uint8Array {
   return toBinary(BlueprintSchema, blueprintOf(graph));
+}
+
+/** The graph's name for caches and reports: SHA-256 of its canonical bytes, in hex. */
+export function hashBlueprint(graph: Graph): string {
+  return hexOf(sha256(encodeBlueprint(graph)));
 }
 
 /** Throws BLUEPRINT_* where the bytes are not the canonical encoding of a valid graph. */

@@ -6,20 +6,39 @@ import type { Attributes, AttributeValue, ConstantData } from "../graph/graph.ts
 import { constantFromTensor, type ReadExternal } from "./tensor.ts";
 
 /** AttributeProto.AttributeType. */
-export const attributeKind = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8 } as const;
+export const attributeKind = {
+  float: 1,
+  int: 2,
+  string: 3,
+  tensor: 4,
+  graph: 5,
+  floats: 6,
+  ints: 7,
+  strings: 8,
+} as const;
 
-export function attributesOf(protos: readonly AttributeProto[], where: string, readExternal?: ReadExternal): Attributes {
+export function attributesOf(
+  protos: readonly AttributeProto[],
+  where: string,
+  readExternal?: ReadExternal,
+): Attributes {
   const names = new Set(protos.map(({ name }) => name));
   if (names.size < protos.length) {
     throw new HoldfastError("ONNX_DUPLICATE_NAME", `${where} has two attributes of one name`, {
       hint: "the model is not valid ONNX: export it again",
     });
   }
-  const entries = protos.map((proto) => [proto.name, attributeOf(proto, `attribute ${proto.name} of ${where}`, readExternal)] as const);
+  const entries = protos.map(
+    (proto) => [proto.name, attributeOf(proto, `attribute ${proto.name} of ${where}`, readExternal)] as const,
+  );
   return Object.fromEntries(entries.filter((entry): entry is [string, AttributeValue] => entry[1] !== undefined));
 }
 
-function attributeOf(attribute: AttributeProto, where: string, readExternal?: ReadExternal): AttributeValue | undefined {
+function attributeOf(
+  attribute: AttributeProto,
+  where: string,
+  readExternal?: ReadExternal,
+): AttributeValue | undefined {
   const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
   switch (attribute.type || kindFilledIn(attribute)) {
     case attributeKind.float:

@@ -44,7 +44,11 @@ export class GraphImporter {
     return this.#build(nodes, initializers, this.#proto.output);
   }
 
-  #build(pending: readonly PendingNode[], initializers: readonly TensorProto[], results: readonly ValueInfoProto[]): ImportedGraph {
+  #build(
+    pending: readonly PendingNode[],
+    initializers: readonly TensorProto[],
+    results: readonly ValueInfoProto[],
+  ): ImportedGraph {
     this.#takeInitializers(initializers);
     this.#takeInputs();
     const nodes = this.#takeNodes(pending);
@@ -63,7 +67,10 @@ export class GraphImporter {
   }
 
   /** Replaces each If whose condition follows from constants and shapes by the branch it takes. */
-  #takeBranches(pending: readonly PendingNode[], inliner: Inliner): { nodes: readonly PendingNode[]; initializers: TensorProto[] } {
+  #takeBranches(
+    pending: readonly PendingNode[],
+    inliner: Inliner,
+  ): { nodes: readonly PendingNode[]; initializers: TensorProto[] } {
     const initializers = [...this.#proto.initializer];
     let nodes = pending;
     for (let taken = 0; taken < branchLimit && nodes.some(isBranch); taken++) {
@@ -95,14 +102,24 @@ export class GraphImporter {
     return [...found];
   }
 
-  #conditionOf(node: PendingNode, ancestors: readonly PendingNode[], initializers: readonly TensorProto[]): boolean | undefined {
+  #conditionOf(
+    node: PendingNode,
+    ancestors: readonly PendingNode[],
+    initializers: readonly TensorProto[],
+  ): boolean | undefined {
     const name = node.proto.input[0] ?? "";
     const read = new Set([name, ...ancestors.flatMap(({ proto }) => proto.input)]);
-    const needed = initializers.filter((tensor) => read.has(tensor.name) || this.#proto.input.some((input) => input.name === tensor.name));
+    const needed = initializers.filter(
+      (tensor) => read.has(tensor.name) || this.#proto.input.some((input) => input.name === tensor.name),
+    );
     const part = new GraphImporter({ ...this.#proto, output: [], valueInfo: [] }, this.#options);
     const { graph, declared } = part.#build(ancestors, needed, []);
     const id = part.#idOf.get(name);
-    if (id === undefined) this.#fail("ONNX_DANGLING", `If node ${JSON.stringify(node.name)} reads ${JSON.stringify(name)}, which nothing makes`);
+    if (id === undefined)
+      this.#fail(
+        "ONNX_DANGLING",
+        `If node ${JSON.stringify(node.name)} reads ${JSON.stringify(name)}, which nothing makes`,
+      );
     const { constant } = inferAndFold({ ...graph, outputs: [id] }, declared).values[id]!;
     return constant && elementsOf({ ...constant, shape: constant.splat ? [1] : constant.shape })[0] === 1;
   }
@@ -115,7 +132,11 @@ export class GraphImporter {
     const { bind } = this.#options;
     for (const tensor of initializers) {
       if (bind && Object.hasOwn(bind, tensor.name)) continue;
-      const constant = constantFromTensor(tensor, `initialiser ${JSON.stringify(tensor.name)}`, this.#options.readExternal);
+      const constant = constantFromTensor(
+        tensor,
+        `initialiser ${JSON.stringify(tensor.name)}`,
+        this.#options.readExternal,
+      );
       this.#newValue(tensor.name, constant, constant);
     }
   }
@@ -127,7 +148,8 @@ export class GraphImporter {
     const names = new Set<string>();
     for (const { name, type } of this.#proto.input) {
       const where = `input ${JSON.stringify(name)}`;
-      if (name === "" || names.has(name)) this.#fail("ONNX_DUPLICATE_NAME", `two inputs are called ${JSON.stringify(name)}`);
+      if (name === "" || names.has(name))
+        this.#fail("ONNX_DUPLICATE_NAME", `two inputs are called ${JSON.stringify(name)}`);
       // An initialiser of an input is its default: as the input is not going to be given, it is a constant.
       if (initialised.has(name)) continue;
       names.add(name);
@@ -152,12 +174,26 @@ export class GraphImporter {
   #bindInput(name: string, bound: ConstantData, declared: DeclaredType | undefined): void {
     const where = `input ${JSON.stringify(name)}`;
     if (declared && declared.type !== bound.type) {
-      this.#fail("ONNX_BIND_TYPE", `${where} is ${declared.type}, but ${bound.type} was given`, "give a value of the input's type");
+      this.#fail(
+        "ONNX_BIND_TYPE",
+        `${where} is ${declared.type}, but ${bound.type} was given`,
+        "give a value of the input's type",
+      );
     }
     const { shape } = declared ?? {};
-    if (shape && !(shape.length === bound.shape.length && shape.every((extent, axis) => extent === undefined || extent === bound.shape[axis]))) {
+    if (
+      shape &&
+      !(
+        shape.length === bound.shape.length &&
+        shape.every((extent, axis) => extent === undefined || extent === bound.shape[axis])
+      )
+    ) {
       const form = shape.map((extent) => extent ?? "?").join("x");
-      this.#fail("ONNX_SHAPE_DISAGREES", `${where} has shape ${form} in the model, but ${bound.shape.join("x")} was given`, `give a value of shape ${form}`);
+      this.#fail(
+        "ONNX_SHAPE_DISAGREES",
+        `${where} has shape ${form} in the model, but ${bound.shape.join("x")} was given`,
+        `give a value of shape ${form}`,
+      );
     }
     this.#newValue(name, bound, bound);
   }
@@ -169,7 +205,10 @@ export class GraphImporter {
       for (const output of proto.output) {
         if (output === "") continue;
         if (made.has(output) || this.#idOf.has(output)) {
-          this.#fail("ONNX_DUPLICATE_NAME", `node ${JSON.stringify(name)} makes ${JSON.stringify(output)}, which exists already`);
+          this.#fail(
+            "ONNX_DUPLICATE_NAME",
+            `node ${JSON.stringify(name)} makes ${JSON.stringify(output)}, which exists already`,
+          );
         }
         made.add(output);
       }
@@ -177,7 +216,10 @@ export class GraphImporter {
     for (const { proto, name } of pending) {
       const dangling = proto.input.find((input) => input !== "" && !made.has(input) && !this.#idOf.has(input));
       if (dangling !== undefined) {
-        this.#fail("ONNX_DANGLING", `node ${JSON.stringify(name)} (${proto.opType}) reads ${JSON.stringify(dangling)}, which nothing makes`);
+        this.#fail(
+          "ONNX_DANGLING",
+          `node ${JSON.stringify(name)} (${proto.opType}) reads ${JSON.stringify(dangling)}, which nothing makes`,
+        );
       }
     }
     const found = topologicalOrder(pending.map(({ proto }) => proto));
@@ -193,10 +235,16 @@ export class GraphImporter {
     while (inputs.at(-1) === absent) inputs.pop();
     const constant = isConstant(proto) ? constantOfNode(proto.attribute, attributes) : undefined;
     if (isConstant(proto) && !constant) {
-      this.#fail("ONNX_UNSUPPORTED_TYPE", `Constant node ${JSON.stringify(name)} holds strings or a sparse tensor`, "only dense number tensors are taken");
+      this.#fail(
+        "ONNX_UNSUPPORTED_TYPE",
+        `Constant node ${JSON.stringify(name)} holds strings or a sparse tensor`,
+        "only dense number tensors are taken",
+      );
     }
     const unknownType: TensorType = { type: "float32", shape: [] };
-    const outputs = proto.output.map((output) => (output === "" ? absent : this.#newValue(output, constant ?? unknownType, constant)));
+    const outputs = proto.output.map((output) =>
+      output === "" ? absent : this.#newValue(output, constant ?? unknownType, constant),
+    );
     return { name, domain, operator: proto.opType, version, inputs, outputs, attributes };
   }
 

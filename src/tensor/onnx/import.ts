@@ -42,13 +42,19 @@ function decodeModel(bytes: Uint8Array): ModelProto {
     throw new HoldfastError("ONNX_EMPTY", "the model file is empty", { hint: "give the path of an .onnx file" });
   }
   if (bytes.length > modelLimitBytes) {
-    throw new HoldfastError("ONNX_TOO_LARGE", `the model file has ${bytes.length} bytes, more than ${modelLimitBytes}`, {
-      hint: "save its weights as external data",
-    });
+    throw new HoldfastError(
+      "ONNX_TOO_LARGE",
+      `the model file has ${bytes.length} bytes, more than ${modelLimitBytes}`,
+      {
+        hint: "save its weights as external data",
+      },
+    );
   }
   const known = knownFormat(bytes);
   if (known) {
-    throw new HoldfastError("ONNX_NOT_A_MODEL", `the file is ${known}, not an ONNX model`, { hint: "give the path of an .onnx file" });
+    throw new HoldfastError("ONNX_NOT_A_MODEL", `the file is ${known}, not an ONNX model`, {
+      hint: "give the path of an .onnx file",
+    });
   }
   try {
     return fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false });
@@ -75,16 +81,22 @@ function knownFormat(bytes: Uint8Array): string | undefined {
 function versionsOf(model: ModelProto): OpsetVersions {
   const { irVersion } = model;
   if (irVersion < BigInt(irRange.oldest) || irVersion > BigInt(irRange.newest)) {
-    throw new HoldfastError("ONNX_UNSUPPORTED_IR", `the file is in version ${irVersion} of the ONNX format; ${irRange.oldest} to ${irRange.newest} are taken`, {
-      hint: exportHint,
-      details: { ir: Number(irVersion) },
-    });
+    throw new HoldfastError(
+      "ONNX_UNSUPPORTED_IR",
+      `the file is in version ${irVersion} of the ONNX format; ${irRange.oldest} to ${irRange.newest} are taken`,
+      {
+        hint: exportHint,
+        details: { ir: Number(irVersion) },
+      },
+    );
   }
   const versions = opsetVersions(model.opsetImport, "the model");
   // Before version 3 of the format there was one opset, and nothing said so.
   if (versions.size === 0 && irVersion < 3n) versions.set("", 1);
   if (!versions.has("") && model.functions.length === 0 && model.graph?.node.some((node) => node.domain === "")) {
-    throw new HoldfastError("ONNX_UNSUPPORTED_OPSET", "the model does not say which opset it uses", { hint: exportHint });
+    throw new HoldfastError("ONNX_UNSUPPORTED_OPSET", "the model does not say which opset it uses", {
+      hint: exportHint,
+    });
   }
   return versions;
 }

@@ -36,7 +36,9 @@ export class Inliner {
       const fn = this.#functions.get(`${domain}:${proto.opType}`);
       if (!fn) return [{ proto, version: versions.get(domain) ?? versions.get("") ?? 0, versions, name }];
       if (depth >= nestingLimit) {
-        throw new HoldfastError("ONNX_FUNCTION_DEPTH", `function ${fn.name} is nested deeper than ${nestingLimit}`, { hint });
+        throw new HoldfastError("ONNX_FUNCTION_DEPTH", `function ${fn.name} is nested deeper than ${nestingLimit}`, {
+          hint,
+        });
       }
       const own = opsetVersions(fn.opsetImport, `function ${fn.name}`);
       return this.expand(this.#bodyOf(fn, proto, this.#prefix(name, fn.node.length)), own, `${name}/`, depth + 1);
@@ -44,9 +46,20 @@ export class Inliner {
   }
 
   /** The nodes of the branch, making the outputs of the If, and the branch's own initialisers. */
-  branch(node: PendingNode, branch: GraphProto): { readonly nodes: PendingNode[]; readonly initializers: TensorProto[] } {
-    if (branch.sparseInitializer.length > 0 || branch.input.length > 0 || branch.output.length < node.proto.output.length) {
-      throw new HoldfastError("ONNX_UNSUPPORTED_FORM", `a branch of ${JSON.stringify(node.name)} has inputs, sparse initialisers or too few outputs`, { hint });
+  branch(
+    node: PendingNode,
+    branch: GraphProto,
+  ): { readonly nodes: PendingNode[]; readonly initializers: TensorProto[] } {
+    if (
+      branch.sparseInitializer.length > 0 ||
+      branch.input.length > 0 ||
+      branch.output.length < node.proto.output.length
+    ) {
+      throw new HoldfastError(
+        "ONNX_UNSUPPORTED_FORM",
+        `a branch of ${JSON.stringify(node.name)} has inputs, sparse initialisers or too few outputs`,
+        { hint },
+      );
     }
     const prefix = this.#prefix(node.name, branch.node.length);
     const own = namesMadeBy(branch);
@@ -55,7 +68,9 @@ export class Inliner {
     const results = node.proto.output.flatMap((output, place): NodeProto[] => {
       if (output === "") return [];
       const input = [rename(branch.output[place]!.name)];
-      return [{ ...node.proto, name: `${prefix}${output}`, opType: "Identity", input, output: [output], attribute: [] }];
+      return [
+        { ...node.proto, name: `${prefix}${output}`, opType: "Identity", input, output: [output], attribute: [] },
+      ];
     });
     return {
       nodes: this.expand([...body, ...results], node.versions, `${node.name}/`),
@@ -66,7 +81,11 @@ export class Inliner {
   #prefix(name: string, nodes: number): string {
     this.#nodes += nodes;
     if (this.#nodes > inlinedNodesLimit) {
-      throw new HoldfastError("ONNX_FUNCTION_SIZE", `functions and branches grow the model by more than ${inlinedNodesLimit} nodes`, { hint });
+      throw new HoldfastError(
+        "ONNX_FUNCTION_SIZE",
+        `functions and branches grow the model by more than ${inlinedNodesLimit} nodes`,
+        { hint },
+      );
     }
     return `${name}/${this.#bodies++}/`;
   }
@@ -91,18 +110,24 @@ const hint = "simplify the model, or export it without functions and branches";
 const keep: Substitute = (attribute) => [attribute];
 
 function namesMadeBy(graph: GraphProto): Set<string> {
-  const made = [...graph.node.flatMap(({ output }) => output), ...[...graph.initializer, ...graph.input].map(({ name }) => name)];
+  const made = [
+    ...graph.node.flatMap(({ output }) => output),
+    ...[...graph.initializer, ...graph.input].map(({ name }) => name),
+  ];
   return new Set(made.filter((name) => name !== ""));
 }
 
 function renamedNode(node: NodeProto, rename: Rename, substitute: Substitute, depth: number): NodeProto {
-  const attribute = node.attribute.flatMap(substitute).map((one) => (one.g ? { ...one, g: renamedGraph(one.g, rename, substitute, depth + 1) } : one));
+  const attribute = node.attribute
+    .flatMap(substitute)
+    .map((one) => (one.g ? { ...one, g: renamedGraph(one.g, rename, substitute, depth + 1) } : one));
   return { ...node, input: node.input.map(rename), output: node.output.map(rename), attribute };
 }
 
 /** A graph inside a node reads names of the world around, which are renamed; its own names stay. */
 function renamedGraph(graph: GraphProto, rename: Rename, substitute: Substitute, depth: number): GraphProto {
-  if (depth > nestingLimit) throw new HoldfastError("ONNX_FUNCTION_DEPTH", `graphs are nested deeper than ${nestingLimit}`, { hint });
+  if (depth > nestingLimit)
+    throw new HoldfastError("ONNX_FUNCTION_DEPTH", `graphs are nested deeper than ${nestingLimit}`, { hint });
   const own = namesMadeBy(graph);
   const inner: Rename = (name) => (name === "" || own.has(name) ? name : rename(name));
   return {

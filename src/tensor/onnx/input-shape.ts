@@ -27,8 +27,12 @@ export function declaredType(proto: TypeProto | undefined, where: string): Decla
   const extents = value.value.shape?.dim.map(({ value: extent }) => extent);
   return {
     type: elementTypeFromOnnx(value.value.elemType, where),
-    shape: extents?.map((extent) => (extent.case === "dimValue" && extent.value >= 0n ? Number(extent.value) : undefined)),
-    extentNames: (extents ?? []).map((extent) => (extent.case === "dimParam" && extent.value !== "" ? extent.value : undefined)),
+    shape: extents?.map((extent) =>
+      extent.case === "dimValue" && extent.value >= 0n ? Number(extent.value) : undefined,
+    ),
+    extentNames: (extents ?? []).map((extent) =>
+      extent.case === "dimParam" && extent.value !== "" ? extent.value : undefined,
+    ),
   };
 }
 
@@ -51,18 +55,30 @@ export function resolveShapes(inputs: readonly NamedInput[]): Shape[] {
     return [];
   });
   if (open.length === 0) return shapes;
-  throw new HoldfastError("ONNX_DYNAMIC_SHAPE", `the model leaves the shape open of: ${open.map(({ name }) => name).join(", ")}`, {
-    hint: `give it: ${open.map(({ flag }) => flag).join(" ")}`,
-    details: { flags: open.map(({ flag }) => flag) },
-  });
+  throw new HoldfastError(
+    "ONNX_DYNAMIC_SHAPE",
+    `the model leaves the shape open of: ${open.map(({ name }) => name).join(", ")}`,
+    {
+      hint: `give it: ${open.map(({ flag }) => flag).join(" ")}`,
+      details: { flags: open.map(({ flag }) => flag) },
+    },
+  );
 }
 
 /** Checks a shape given against the model's and learns the extents that have names. */
-function takeGiven({ name, declared: { shape, extentNames } }: NamedInput, given: Shape, named: Map<string, number>): void {
+function takeGiven(
+  { name, declared: { shape, extentNames } }: NamedInput,
+  given: Shape,
+  named: Map<string, number>,
+): void {
   const refuse = (expected: string): never => {
-    throw new HoldfastError("ONNX_SHAPE_DISAGREES", `input ${JSON.stringify(name)} has shape ${expected} in the model, but ${given.join("x")} was given`, {
-      hint: `give a shape of the form ${expected}`,
-    });
+    throw new HoldfastError(
+      "ONNX_SHAPE_DISAGREES",
+      `input ${JSON.stringify(name)} has shape ${expected} in the model, but ${given.join("x")} was given`,
+      {
+        hint: `give a shape of the form ${expected}`,
+      },
+    );
   };
   if (!given.every((extent) => Number.isInteger(extent) && extent >= 0)) refuse("of whole numbers");
   if (!shape) return;

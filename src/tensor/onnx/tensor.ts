@@ -1,12 +1,12 @@
 /** ONNX tensors -> constants: every storage form, external data included, checked against the declared shape. */
 import { HoldfastError } from "../../base/index.ts";
-import { staysInside } from "./external.ts";
 import type { TensorProto } from "../gen/onnx/onnx_pb.ts";
 import { denseConstant } from "../graph/constant.ts";
 import type { ConstantData } from "../graph/graph.ts";
 import { graphLimits } from "../graph/verify.ts";
 import { byteSizeOf, type ElementType, elementCount } from "../ir/element-type.ts";
 import { elementTypeOfOnnx } from "../ir/onnx-type.ts";
+import { staysInside } from "./external.ts";
 
 const otherTypes: Readonly<Record<number, string>> = {
   8: "string",
@@ -25,10 +25,14 @@ const otherTypes: Readonly<Record<number, string>> = {
 export function elementTypeFromOnnx(code: number, where: string): ElementType {
   const type = elementTypeOfOnnx[code];
   if (type) return type;
-  throw new HoldfastError("ONNX_UNSUPPORTED_TYPE", `${where} has element type ${otherTypes[code] ?? `number ${code}`}`, {
-    hint: "convert the model to float32, float16, integers or bool",
-    details: { type: code },
-  });
+  throw new HoldfastError(
+    "ONNX_UNSUPPORTED_TYPE",
+    `${where} has element type ${otherTypes[code] ?? `number ${code}`}`,
+    {
+      hint: "convert the model to float32, float16, integers or bool",
+      details: { type: code },
+    },
+  );
 }
 
 /** Reads bytes of an external data file; `location` has been checked to stay inside the model's folder. */
@@ -38,7 +42,9 @@ export function constantFromTensor(tensor: TensorProto, where: string, readExter
   const type = elementTypeFromOnnx(tensor.dataType, where);
   const shape = tensor.dims.map(Number);
   const bad = (message: string): never => {
-    throw new HoldfastError("ONNX_BAD_TENSOR", `${where}: ${message}`, { hint: "the model is damaged: export it again" });
+    throw new HoldfastError("ONNX_BAD_TENSOR", `${where}: ${message}`, {
+      hint: "the model is damaged: export it again",
+    });
   };
   if (shape.some((extent) => extent < 0)) bad(`shape [${shape}] has a negative extent`);
   const count = checkedCount(shape, where);
@@ -47,7 +53,8 @@ export function constantFromTensor(tensor: TensorProto, where: string, readExter
   if (tensor.dataLocation === 1) bytes = readExternalTensor(tensor, where, expectedBytes, readExternal);
   else if (tensor.rawData.length > 0 || count === 0) bytes = tensor.rawData;
   if (bytes) {
-    if (bytes.length !== expectedBytes) bad(`${bytes.length} bytes of data, but shape [${shape}] of ${type} needs ${expectedBytes}`);
+    if (bytes.length !== expectedBytes)
+      bad(`${bytes.length} bytes of data, but shape [${shape}] of ${type} needs ${expectedBytes}`);
     return { type, shape, splat: false, bytes: type === "bool" ? zerosAndOnes(bytes) : bytes };
   }
   const elements = fieldOf(tensor, type);
@@ -67,9 +74,13 @@ export function checkedCount(shape: readonly number[], where: string): number {
   }
   const count = elementCount(shape);
   if (count <= graphLimits.elements && shape.every((extent) => extent <= graphLimits.elements)) return count;
-  throw new HoldfastError("TENSOR_TOO_LARGE", `${where} has shape [${shape}]: ${count} elements are more than ${graphLimits.elements}`, {
-    hint: "reduce the shape; one WebAssembly memory holds 4 GiB",
-  });
+  throw new HoldfastError(
+    "TENSOR_TOO_LARGE",
+    `${where} has shape [${shape}]: ${count} elements are more than ${graphLimits.elements}`,
+    {
+      hint: "reduce the shape; one WebAssembly memory holds 4 GiB",
+    },
+  );
 }
 
 function fieldOf(tensor: TensorProto, type: ElementType): ArrayLike<number | bigint> {
@@ -89,25 +100,41 @@ function fieldOf(tensor: TensorProto, type: ElementType): ArrayLike<number | big
   }
 }
 
-function readExternalTensor(tensor: TensorProto, where: string, expected: number, read: ReadExternal | undefined): Uint8Array {
+function readExternalTensor(
+  tensor: TensorProto,
+  where: string,
+  expected: number,
+  read: ReadExternal | undefined,
+): Uint8Array {
   const entry = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = entry.get("location") ?? "";
   if (!staysInside(location)) {
-    throw new HoldfastError("ONNX_EXTERNAL_PATH", `${where}: external data path ${JSON.stringify(location)} leaves the model's folder`, {
-      hint: "only files beside or below the model are read: move the data there and export again",
-      details: { location },
-    });
+    throw new HoldfastError(
+      "ONNX_EXTERNAL_PATH",
+      `${where}: external data path ${JSON.stringify(location)} leaves the model's folder`,
+      {
+        hint: "only files beside or below the model are read: move the data there and export again",
+        details: { location },
+      },
+    );
   }
   if (!read) {
-    throw new HoldfastError("ONNX_EXTERNAL_DATA", `${where}: its data is in ${JSON.stringify(location)}, which was not given`, {
-      hint: "keep the external data file beside the model, or save the model with its data inside",
-      details: { location },
-    });
+    throw new HoldfastError(
+      "ONNX_EXTERNAL_DATA",
+      `${where}: its data is in ${JSON.stringify(location)}, which was not given`,
+      {
+        hint: "keep the external data file beside the model, or save the model with its data inside",
+        details: { location },
+      },
+    );
   }
   const offset = Number(entry.get("offset") ?? 0);
   const length = entry.has("length") ? Number(entry.get("length")) : expected;
   if (!Number.isSafeInteger(offset) || offset < 0 || length !== expected) {
-    throw new HoldfastError("ONNX_BAD_TENSOR", `${where}: external data of ${length} bytes at ${offset}, but ${expected} bytes are needed`);
+    throw new HoldfastError(
+      "ONNX_BAD_TENSOR",
+      `${where}: external data of ${length} bytes at ${offset}, but ${expected} bytes are needed`,
+    );
   }
   return read(location, offset, length);
 }

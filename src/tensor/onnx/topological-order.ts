@@ -10,7 +10,8 @@ export type Ordered = { readonly order: readonly number[] } | { readonly cycle: 
 /** Places in `nodes`; names that no node makes are taken as given. */
 export function topologicalOrder(nodes: readonly NamedNode[]): Ordered {
   const makerOf = new Map<string, number>();
-  for (const [place, { output }] of nodes.entries()) for (const name of output) if (name !== "") makerOf.set(name, place);
+  for (const [place, { output }] of nodes.entries())
+    for (const name of output) if (name !== "") makerOf.set(name, place);
   const waiters = nodes.map((): number[] => []);
   const waitsFor = new Int32Array(nodes.length);
   let inOrder = true;

@@ -1,28 +1,47 @@
-/** Nodes that compute the same from the same inputs are computed once. */
+/**
+ * Nodes that compute the same from the same inputs are computed once; small constants of equal contents are one.
+ *
+ * What makes an output of the graph stays: an output keeps its name, and two outputs are never one value.
+ */
 import { hexOf } from "../../base/index.ts";
-import { type AttributeValue, absent, type Graph, type GraphNode } from "../graph/graph.ts";
+import { type AttributeValue, absent, type ConstantData, type Graph, type GraphNode } from "../graph/graph.ts";
+
+/** Larger constants are rarely equal, and costly to compare. */
+const comparedBytes = 4096;
 
 export function commonSubexpressions(graph: Graph): Graph {
+  const outputs = new Set(graph.outputs);
+  const renamed = equalConstants(graph, outputs);
   const known = new Map<string, readonly number[]>();
-  const renamed = new Map<number, number>();
-  const rename = (id: number): number => renamed.get(id) ?? id;
   const nodes: GraphNode[] = [];
   for (const original of graph.nodes) {
-    const node = { ...original, inputs: original.inputs.map(rename) };
+    const node = { ...original, inputs: original.inputs.map((id) => renamed.get(id) ?? id) };
     const key = keyOf(node);
     const same = known.get(key);
-    if (same && node.outputs.every((id, place) => id === absent || same[place] !== absent)) {
+    const merges =
+      same && node.outputs.every((id, place) => id === absent || (same[place] !== absent && !outputs.has(id)));
+    if (merges) {
       for (const [place, id] of node.outputs.entries()) if (id !== absent) renamed.set(id, same[place]!);
     } else {
       known.set(key, node.outputs);
       nodes.push(node);
     }
   }
-  // A graph output keeps its own name: two outputs may be one value, but not one port.
-  const outputs = graph.outputs.map(rename);
-  if (new Set(outputs).size !== outputs.length || outputs.some((id, place) => id !== graph.outputs[place]))
-    return graph;
-  return { ...graph, nodes, outputs };
+  return { ...graph, nodes };
+}
+
+/** Constants that have the contents of an earlier one, each with that one. */
+function equalConstants(graph: Graph, outputs: ReadonlySet<number>): Map<number, number> {
+  const known = new Map<string, number>();
+  const renamed = new Map<number, number>();
+  for (const { id, constant } of graph.values) {
+    if (!constant || constant.bytes.length > comparedBytes || outputs.has(id)) continue;
+    const key = constantKey(constant);
+    const same = known.get(key);
+    if (same === undefined) known.set(key, id);
+    else renamed.set(id, same);
+  }
+  return renamed;
 }
 
 function keyOf(node: GraphNode): string {
@@ -34,6 +53,9 @@ function keyOf(node: GraphNode): string {
 
 function attributeKey(attribute: AttributeValue): string {
   if (attribute.kind !== "tensor") return `${attribute.kind}:${JSON.stringify(attribute.value)}`;
-  const { type, shape, splat, bytes } = attribute.value;
-  return `tensor:${type}:${shape}:${splat}:${hexOf(bytes)}`;
+  return `tensor:${constantKey(attribute.value)}`;
+}
+
+function constantKey({ type, shape, splat, bytes }: ConstantData): string {
+  return `${type}:${shape}:${splat}:${hexOf(bytes)}`;
 }

@@ -2,8 +2,8 @@
  * From a model's bytes to units: import, passes, partition, specifications. Pure and deterministic: the same bytes and
  * options give the same plan on every machine.
  */
-import { HoldfastError, hexOf, sha256 } from "../../base/index.ts";
-import { encodeBlueprint } from "../blueprint/codec.ts";
+import { HoldfastError } from "../../base/index.ts";
+import { hashBlueprint } from "../blueprint/codec.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type ImportOptions, importOnnx } from "../onnx/import.ts";
 import { optimise } from "../passes/optimise.ts";
@@ -47,6 +47,6 @@ export function planGraph(
   const cut = partition(graph);
   const specs = cut.units.map((unit) => encodeUnitSpec(unit, strategy));
   const hashes = specs.map(hashUnitSpec);
-  const blueprintHash = hexOf(sha256(encodeBlueprint(graph)));
+  const blueprintHash = hashBlueprint(graph);
   return { name: options.name, strategy, partition: cut, specs, hashes, blueprintHash };
 }
