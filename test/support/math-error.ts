@@ -76,9 +76,11 @@ export function worstError(name: Measured, relaxed: boolean, step: number, first
       const want = reference(x);
       const have = block[place]!;
       points++;
-      if (Object.is(Math.fround(want), have) || (want !== want && have !== have) || Math.fround(want) === have) continue;
+      if (Object.is(Math.fround(want), have) || (want !== want && have !== have) || Math.fround(want) === have)
+        continue;
       const finite = Math.abs(want) < 3.4028235677973366e38 ? want : Math.sign(want) * 2 ** 128;
-      const error = Math.abs((Number.isFinite(have) ? have : Math.sign(have) * 2 ** 128) - finite) / ulpOf(finite || 2 ** -140);
+      const error =
+        Math.abs((Number.isFinite(have) ? have : Math.sign(have) * 2 ** 128) - finite) / ulpOf(finite || 2 ** -140);
       if (!(error <= worst.ulp)) worst = { ulp: error, at: x };
     }
   }

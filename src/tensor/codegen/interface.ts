@@ -9,7 +9,6 @@
  * be read (not written); what they hold is undefined.
  */
 import type { ElementType } from "../ir/element-type.ts";
-import type { ContractionKernel, UnitProgram } from "../ir/kernel.ts";
 import type { FunctionBuilder, Local, WasmFunction } from "../wasm/function-builder.ts";
 
 export interface CodegenOptions {
@@ -24,8 +23,6 @@ export interface UnitCode {
   readonly functions: readonly WasmFunction[];
   readonly scratchBytes: number;
 }
-
-export type GenerateUnit = (program: UnitProgram, options: CodegenOptions) => UnitCode;
 
 /** An index's value: `local + constant`, or the constant alone. */
 export interface IndexBinding {
@@ -59,7 +56,7 @@ export interface ContractionContext {
   readonly scratch: Local;
   /** True where the operand's buffer is a weight stored in the packing named in its declaration. */
   isPacked(buffer: number): boolean;
+  /** Asks for a shared function by symbol; gives the symbol back, to be called. */
+  readonly require: (symbol: string) => string;
   readonly epilogue: EpilogueEmitter;
 }
-
-export type EmitContraction = (kernel: ContractionKernel, context: ContractionContext) => void;

@@ -85,6 +85,7 @@ class UnitGenerator {
         types: elements,
         scratch: own,
         isPacked: this.#isPacked,
+        require: this.#require,
         epilogue,
       });
     }

@@ -13,7 +13,7 @@ export function emitRuntimePacking(packing: Packing, context: ContractionContext
     pointers: [source, target],
     elements: ["float32", "float32"],
     relaxed: context.relaxed,
-    require: (symbol) => symbol,
+    require: context.require,
   });
   emitter.run(packing.form === "depthwise" ? depthwise(packing) : convolution(packing));
 }
