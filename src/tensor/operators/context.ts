@@ -119,7 +119,8 @@ export class OperatorContext {
     }
     if (found.kind !== kind) {
       // An empty list has lost its element kind on the way.
-      if (Array.isArray(found.value) && found.value.length === 0) return [] as T;
+      const isList = kind === "ints" || kind === "floats" || kind === "strings";
+      if (isList && Array.isArray(found.value) && found.value.length === 0) return [] as T;
       this.reject("TENSOR_BAD_ATTRIBUTE", `attribute ${name} is of kind ${found.kind}, not ${kind}`);
     }
     return found.value as T;
