@@ -1,7 +1,8 @@
 // Does all set-up for `npm start`, `npm test` and whatever else is to work on a fresh clone, then hands over to the
 // pinned Node. Plain JavaScript for any Node that can run npm: nothing is installed yet when this begins.
 //
-//     node scripts/bootstrap.mjs install | start [MODEL] [FLAGS] | test [VITEST ARGUMENTS] | run FILE [ARGUMENTS]
+//     node scripts/bootstrap.mjs install | start [MODEL] [FLAGS] | test [VITEST ARGUMENTS]
+//     node scripts/bootstrap.mjs run FILE [ARGUMENTS] | holdfast COMMAND [ARGUMENTS]
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,6 +19,9 @@ const [mode, ...rest] = process.argv.slice(2);
 if (mode === "start") start(rest);
 else if (mode === "test") hand([join(binaries, "vitest"), "run", ...rest], root);
 else if (mode === "run") hand(rest, root);
+else if (mode === "cli") hand([join(root, "src", "cli", "main.ts"), ...rest], process.env.INIT_CWD ?? process.cwd());
+else if (mode === "holdfast")
+  hand([join(root, "src", "cli", "main.ts"), ...rest], process.env.INIT_CWD ?? process.cwd());
 else if (mode !== "install") fail(`bootstrap does not know ${JSON.stringify(mode)}`);
 
 /** Installs what the lock file names, if that has not been done for this very lock file. */
@@ -52,6 +56,8 @@ function hand(args, cwd) {
   const node = join(binaries, process.platform === "win32" ? "node.cmd" : "node");
   const environment = {
     ...process.env,
+    // What the command line tells people to type.
+    HOLDFAST_COMMAND: "npm run -s holdfast --",
     PATH: `${binaries}${process.platform === "win32" ? ";" : ":"}${process.env.PATH}`,
   };
   const child = spawn(node, args, { cwd, env: environment, stdio: "inherit", shell: process.platform === "win32" });

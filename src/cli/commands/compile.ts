@@ -15,7 +15,8 @@ import {
   usage,
 } from "../arguments.ts";
 import { exitCodes } from "../exit-code.ts";
-import { formatBytes, formatMs, formatTable, Terminal } from "../terminal.ts";
+import { commandName, formatBytes, formatMs, formatTable, Terminal } from "../terminal.ts";
+import { invocation } from "../version.ts";
 
 export const compileHelp = `holdfast compile MODEL.onnx [--out DIR]
 
@@ -232,9 +233,9 @@ function report(terminal: Terminal, { result, out, name, elapsedMs }: Report): v
     `${terminal.style("green", result.status)} in ${formatMs(elapsedMs)}${result.fromCache ? ", from an earlier run" : ""}`,
   );
   if (result.eager.length > 0)
-    terminal.note(`${result.eager.length} of the units run eagerly: slower, but right (holdfast inspect ${out})`);
+    terminal.note(`${result.eager.length} of the units run eagerly: slower, but right (${invocation} inspect ${out})`);
   terminal.note(
     `\nUse it:\n  import { load } from ${JSON.stringify(wrapper)};\n  const model = await load();\n  const outputs = model.run(inputs);`,
   );
-  terminal.note(`\nTry it:\n  holdfast run ${out}`);
+  terminal.note(`\nTry it:\n  ${invocation} run ${out}`);
 }
