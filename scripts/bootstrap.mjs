@@ -19,7 +19,6 @@ const [mode, ...rest] = process.argv.slice(2);
 if (mode === "start") start(rest);
 else if (mode === "test") hand([join(binaries, "vitest"), "run", ...rest], root);
 else if (mode === "run") hand(rest, root);
-else if (mode === "cli") hand([join(root, "src", "cli", "main.ts"), ...rest], process.env.INIT_CWD ?? process.cwd());
 else if (mode === "holdfast")
   hand([join(root, "src", "cli", "main.ts"), ...rest], process.env.INIT_CWD ?? process.cwd());
 else if (mode !== "install") fail(`bootstrap does not know ${JSON.stringify(mode)}`);
@@ -56,8 +55,6 @@ function hand(args, cwd) {
   const node = join(binaries, process.platform === "win32" ? "node.cmd" : "node");
   const environment = {
     ...process.env,
-    // What the command line tells people to type.
-    HOLDFAST_COMMAND: "npm run -s holdfast --",
     PATH: `${binaries}${process.platform === "win32" ? ";" : ":"}${process.env.PATH}`,
   };
   const child = spawn(node, args, { cwd, env: environment, stdio: "inherit", shell: process.platform === "win32" });

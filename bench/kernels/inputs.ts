@@ -7,7 +7,7 @@ export interface Port {
   readonly shape: readonly number[];
 }
 
-/** Sines, tokens, masks of ones; a ramp for the classifiers whose weights are all equal (their files begin "light_"). */
+/** Sines, tokens, masks of ones; a ramp for classifiers whose weights are all equal (files that begin "light_"). */
 export function inputFor(model: string, { name, type, shape }: Port): ElementArray {
   const data = newArray(type, elementCount(shape));
   const whole = (place: number): number =>

@@ -4,6 +4,7 @@
  */
 import { styleText } from "node:util";
 import type { HoldfastError } from "../base/index.ts";
+import { invocation } from "./version.ts";
 
 type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
@@ -63,7 +64,7 @@ export class Terminal {
     const lines = [`${this.style("red", `error[${error.code}]`)}: ${error.rawMessage}`];
     const { cause } = error;
     if (cause instanceof Error) lines.push(`  ${this.style("dim", "why")} ${cause.message}`);
-    if (error.hint) lines.push(`  ${this.style("cyan", "fix")} ${error.hint}`);
+    if (error.hint) lines.push(`  ${this.style("cyan", "fix")} ${error.hint.replace(/^holdfast /, `${invocation} `)}`);
     process.stderr.write(`${lines.join("\n")}\n`);
   }
 

@@ -10,12 +10,7 @@ import {
 } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { bytesEqual, HoldfastError } from "../base/index.ts";
-import {
-  type ExecutionContext,
-  ExecutionContextSchema,
-  type ForgeRecord,
-  ForgeRecordSchema,
-} from "./gen/holdfast/v2/forge_pb.ts";
+import { ExecutionContextSchema, type ForgeRecord, ForgeRecordSchema } from "./gen/holdfast/v2/forge_pb.ts";
 
 export { durationFromMs, durationMs, timestampMs };
 
@@ -31,10 +26,6 @@ export function decodeRecord(bytes: Uint8Array): ForgeRecord {
 
 export function encodeContext(context: MessageInitShape<typeof ExecutionContextSchema>): Uint8Array {
   return toBinary(ExecutionContextSchema, create(ExecutionContextSchema, context));
-}
-
-export function decodeContext(bytes: Uint8Array): ExecutionContext {
-  return decodeTrusted(ExecutionContextSchema, bytes);
 }
 
 function decodeTrusted<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {

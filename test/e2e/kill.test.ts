@@ -1,4 +1,4 @@
-/** The main job under `kill -9`. `node test/e2e/kill-long.ts` does the same at more instants and prints what each met. */
+/** The main job under `kill -9`. `node test/e2e/kill-long.ts` does this at more instants and prints what each met. */
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../support/seeded-random.ts";
 import { realModel } from "./command-line.ts";
@@ -16,13 +16,13 @@ describe("a compilation that is killed", () => {
       const undisturbed = await compileUndisturbed(model!);
       expect(undisturbed.units).toBeGreaterThan(10);
       let landed = 0;
-      for (let kill = 0; kill < kills; kill++) {
+      for (let kill = 0; kill < kills || landed === 0; kill++) {
+        expect(kill, "instants drawn without a kill that landed").toBeLessThan(3 * kills);
         const instantMs = random() * undisturbed.elapsedMs;
         const trial = await killAt(model!, instantMs, undisturbed);
         if (trial.killed) landed++;
         expect(complaintsOf(trial, undisturbed), `killed after ${instantMs.toFixed(0)} ms`).toEqual([]);
       }
-      expect(landed).toBeGreaterThan(kills / 2);
     },
     180_000,
   );

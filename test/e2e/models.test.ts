@@ -1,4 +1,4 @@
-/** The real models, compiled and run through the wrapper that an artifact ships, against what another runtime answers. */
+/** The real models, compiled and run through the wrapper an artifact ships, against what another runtime answers. */
 import { describe, expect, it } from "vitest";
 import { type ConstantData, denseConstant, type ElementArray, elementsOf, planModel } from "../../src/tensor/index.ts";
 import { readModel } from "../models/model.ts";

@@ -15,7 +15,7 @@ import {
   usage,
 } from "../arguments.ts";
 import { exitCodes } from "../exit-code.ts";
-import { commandName, formatBytes, formatMs, formatTable, Terminal } from "../terminal.ts";
+import { formatBytes, formatMs, formatTable, Terminal } from "../terminal.ts";
 import { invocation } from "../version.ts";
 
 export const compileHelp = `holdfast compile MODEL.onnx [--out DIR]

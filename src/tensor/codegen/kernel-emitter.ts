@@ -7,7 +7,7 @@
  * instruction is done lane by lane. See lane-plan.ts for which loops get lanes.
  */
 import { assert } from "../../base/index.ts";
-import type { ElementType, ScalarType } from "../ir/element-type.ts";
+import type { ElementType } from "../ir/element-type.ts";
 import type { Expr } from "../ir/expression.ts";
 import type { Accumulator, Stmt } from "../ir/kernel.ts";
 import type { FunctionBuilder, Local } from "../wasm/function-builder.ts";
@@ -557,8 +557,4 @@ function storedIn(statements: readonly Stmt[]): Set<number> {
     for (const buffer of storedIn(inner)) stored.add(buffer);
   }
   return stored;
-}
-
-export function laneable(type: ScalarType): boolean {
-  return type === "f32" || type === "i32" || type === "u32" || type === "bool";
 }

@@ -47,34 +47,34 @@ const doubles: Readonly<Record<string, () => Expr>> = {
   },
 };
 
-/** Makes the function of a symbol; `require` is told which others it calls. */
-export function sharedFunction(symbol: string, relaxed: boolean, require: RequireFunction): WasmFunction {
+/** Makes the function of a symbol; `needs` is told which others it calls. */
+export function sharedFunction(symbol: string, relaxed: boolean, needs: RequireFunction): WasmFunction {
   const [name, type] = symbol.split(".") as [string, string];
   if (type === "f32x4" || ((type === "f32" || type === "f64") && name in direct))
-    return directFunction(symbol, relaxed, require);
-  if (type === "f64" && name in doubles) return doubleFunction(symbol, doubles[name]!(), relaxed, require);
-  if (type === "f32" && name in doubles) return throughDouble(symbol, `${name}.f64`, 1, require);
+    return directFunction(symbol, relaxed, needs);
+  if (type === "f64" && name in doubles) return doubleFunction(symbol, doubles[name]!(), relaxed, needs);
+  if (type === "f32" && name in doubles) return throughDouble(symbol, `${name}.f64`, 1, needs);
   if (name === "pow" || name === "rem") {
-    if (type === "f32") return throughDouble(symbol, `${name}.f64`, 2, require);
-    if (type === "f64") return name === "pow" ? power(require) : floatRemainder();
+    if (type === "f32") return throughDouble(symbol, `${name}.f64`, 2, needs);
+    if (type === "f64") return name === "pow" ? power(needs) : floatRemainder();
   }
   if (name === "fromHalf") return fromHalf();
   if (name === "toHalf") return toHalf();
   if (name === "toBrain") return toBrain();
-  if (name === "roundFloat16") return composed(symbol, ["toHalf.f32", "fromHalf.f32"], require);
-  if (name === "roundBfloat16") return roundBrain(require);
+  if (name === "roundFloat16") return composed(symbol, ["toHalf.f32", "fromHalf.f32"], needs);
+  if (name === "roundBfloat16") return roundBrain(needs);
   const integer = integerFunction(name, type);
   assert(integer !== undefined, `there is no shared function ${symbol}`);
   return integer;
 }
 
-function directFunction(symbol: string, relaxed: boolean, require: RequireFunction): WasmFunction {
+function directFunction(symbol: string, relaxed: boolean, needs: RequireFunction): WasmFunction {
   const [name, form] = symbol.split(".") as [keyof typeof direct, "f32" | "f64" | "f32x4"];
   const type = form === "f64" ? "f64" : "f32";
   const expression = direct[name](type, type === "f64" ? x64 : x32);
   const value = form === "f32x4" ? "v128" : form;
   const builder = new FunctionBuilder(symbol, [value], [value]);
-  const emitter = new KernelEmitter({ builder, pointers: [], elements: [], relaxed, require });
+  const emitter = new KernelEmitter({ builder, pointers: [], elements: [], relaxed, require: needs });
   const [parameter] = builder.params;
   if (form === "f32x4") emitter.emitLanes(expression, 1, parameter!);
   else {
@@ -84,35 +84,35 @@ function directFunction(symbol: string, relaxed: boolean, require: RequireFuncti
   return builder.finish();
 }
 
-function doubleFunction(symbol: string, expression: Expr, relaxed: boolean, require: RequireFunction): WasmFunction {
+function doubleFunction(symbol: string, expression: Expr, relaxed: boolean, needs: RequireFunction): WasmFunction {
   const builder = new FunctionBuilder(symbol, ["f64"], ["f64"]);
-  const emitter = new KernelEmitter({ builder, pointers: [], elements: [], relaxed, require });
+  const emitter = new KernelEmitter({ builder, pointers: [], elements: [], relaxed, require: needs });
   emitter.bindLocal(1, builder.params[0]!);
   emitter.emit(emitter.interner.node(expression));
   return builder.finish();
 }
 
-function throughDouble(symbol: string, callee: string, arity: number, require: RequireFunction): WasmFunction {
+function throughDouble(symbol: string, callee: string, arity: number, needs: RequireFunction): WasmFunction {
   const builder = new FunctionBuilder(symbol, new Array<"f32">(arity).fill("f32"), ["f32"]);
   for (const parameter of builder.params) builder.get(parameter).op("f64.promote_f32");
-  return builder.call(require(callee)).op("f32.demote_f64").finish();
+  return builder.call(needs(callee)).op("f32.demote_f64").finish();
 }
 
-function composed(symbol: string, callees: readonly string[], require: RequireFunction): WasmFunction {
+function composed(symbol: string, callees: readonly string[], needs: RequireFunction): WasmFunction {
   const builder = new FunctionBuilder(symbol, ["f32"], ["f32"]);
   builder.get(builder.params[0]!);
-  for (const callee of callees) builder.call(require(callee));
+  for (const callee of callees) builder.call(needs(callee));
   return builder.finish();
 }
 
-function roundBrain(require: RequireFunction): WasmFunction {
+function roundBrain(needs: RequireFunction): WasmFunction {
   const builder = new FunctionBuilder("roundBfloat16.f32", ["f32"], ["f32"]);
-  builder.get(builder.params[0]!).call(require("toBrain.f32")).i32(16).op("i32.shl").op("f32.reinterpret_i32");
+  builder.get(builder.params[0]!).call(needs("toBrain.f32")).i32(16).op("i32.shl").op("f32.reinterpret_i32");
   return builder.finish();
 }
 
 /** pow as in ECMAScript, but 1 to any power is 1: exp(y·log|x|), then sign and special cases. */
-function power(require: RequireFunction): WasmFunction {
+function power(needs: RequireFunction): WasmFunction {
   const b = new FunctionBuilder("pow.f64", ["f64", "f64"], ["f64"]);
   const [x, y] = b.params as [(typeof b.params)[0], (typeof b.params)[0]];
   const result = b.local("f64");
@@ -128,7 +128,7 @@ function power(require: RequireFunction): WasmFunction {
     .op("i32.and")
     .op("i32.or");
   b.if(() => b.f64(1).op("return"));
-  b.get(x).op("f64.abs").call(require("log.f64")).get(y).op("f64.mul").call(require("exp.f64")).set(result);
+  b.get(x).op("f64.abs").call(needs("log.f64")).get(y).op("f64.mul").call(needs("exp.f64")).set(result);
   // A small whole power is multiplied out, so that squares and cubes come out exact.
   const whole = b.local("i32");
   const base = b.local("f64");

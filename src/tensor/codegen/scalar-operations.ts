@@ -33,7 +33,7 @@ const directUnary: Partial<Record<UnaryFunction, string>> = {
 };
 
 /** The operand is on the stack. */
-export function emitUnary(b: FunctionBuilder, fn: UnaryFunction, type: ScalarType, require: RequireFunction): void {
+export function emitUnary(b: FunctionBuilder, fn: UnaryFunction, type: ScalarType, needs: RequireFunction): void {
   if (type === "bool") {
     b.op("i32.eqz");
     return;
@@ -42,7 +42,7 @@ export function emitUnary(b: FunctionBuilder, fn: UnaryFunction, type: ScalarTyp
   if (isFloating(type)) {
     const direct = directUnary[fn] ?? (fn === "neg" || fn === "abs" ? fn : undefined);
     if (direct) b.op(`${value}.${direct}` as PlainOpcode);
-    else b.call(require(`${fn}.${value}`));
+    else b.call(needs(`${fn}.${value}`));
     return;
   }
   switch (fn) {
@@ -81,10 +81,10 @@ export function emitUnary(b: FunctionBuilder, fn: UnaryFunction, type: ScalarTyp
 }
 
 /** Both operands are on the stack. */
-export function emitBinary(b: FunctionBuilder, fn: BinaryFunction, type: ScalarType, require: RequireFunction): void {
+export function emitBinary(b: FunctionBuilder, fn: BinaryFunction, type: ScalarType, needs: RequireFunction): void {
   const value = valueTypeOf(type) as "i32" | "i64" | "f32" | "f64";
   if (isFloating(type)) {
-    if (fn === "pow" || fn === "rem") b.call(require(`${fn}.${value}`));
+    if (fn === "pow" || fn === "rem") b.call(needs(`${fn}.${value}`));
     else b.op(`${value}.${fn}` as PlainOpcode);
     return;
   }
@@ -114,7 +114,7 @@ export function emitBinary(b: FunctionBuilder, fn: BinaryFunction, type: ScalarT
       b.op(`${value}.${fn}` as PlainOpcode);
       return;
     default:
-      b.call(require(`${fn}.${type}`));
+      b.call(needs(`${fn}.${type}`));
   }
 }
 
@@ -163,7 +163,7 @@ export function emitBitcast(b: FunctionBuilder, to: ScalarType): void {
 }
 
 /** The address is on the stack. */
-export function emitLoad(b: FunctionBuilder, element: ElementType, offset: number, require: RequireFunction): void {
+export function emitLoad(b: FunctionBuilder, element: ElementType, offset: number, needs: RequireFunction): void {
   switch (element) {
     case "float32":
       b.memory("f32.load", offset, 2);
@@ -172,7 +172,7 @@ export function emitLoad(b: FunctionBuilder, element: ElementType, offset: numbe
       b.memory("f64.load", offset, 3);
       return;
     case "float16":
-      b.memory("i32.load16_u", offset, 1).call(require("fromHalf.f32"));
+      b.memory("i32.load16_u", offset, 1).call(needs("fromHalf.f32"));
       return;
     case "bfloat16":
       b.memory("i32.load16_u", offset, 1).i32(16).op("i32.shl").op("f32.reinterpret_i32");
@@ -200,7 +200,7 @@ export function emitLoad(b: FunctionBuilder, element: ElementType, offset: numbe
 }
 
 /** Address and value are on the stack. */
-export function emitStore(b: FunctionBuilder, element: ElementType, offset: number, require: RequireFunction): void {
+export function emitStore(b: FunctionBuilder, element: ElementType, offset: number, needs: RequireFunction): void {
   switch (element) {
     case "float32":
       b.memory("f32.store", offset, 2);
@@ -209,10 +209,10 @@ export function emitStore(b: FunctionBuilder, element: ElementType, offset: numb
       b.memory("f64.store", offset, 3);
       return;
     case "float16":
-      b.call(require("toHalf.f32")).memory("i32.store16", offset, 1);
+      b.call(needs("toHalf.f32")).memory("i32.store16", offset, 1);
       return;
     case "bfloat16":
-      b.call(require("toBrain.f32")).memory("i32.store16", offset, 1);
+      b.call(needs("toBrain.f32")).memory("i32.store16", offset, 1);
       return;
     case "int8":
     case "uint8":

@@ -1,142 +1,302 @@
+/** Every form of contraction against a plain loop in doubles, in both variants, with constant and run-time operands. */
 import { describe, expect, it } from "vitest";
-import { compileNode, type UnitInput } from "../../../test/support/unit.ts";
-import { pack, packedCount, packingOf } from "./packing.ts";
+import type { Contraction, ConvolutionContraction, GemmContraction } from "../ir/kernel.ts";
+import { buildLone, convolution, countA, countB, gemm, type LoneOptions } from "./testing/lone-contraction.ts";
 
-/** Largest error allowed beside the root mean square of the results: float32 sums of up to a few thousand terms. */
-const limit = 1e-5;
-
-function check(object: ReturnType<typeof compileNode>): void {
-  for (const validation of [object.strictValidation, object.relaxedValidation]) {
-    expect(validation?.maxRelativeError).toBeLessThan(limit);
-    expect(Number(validation?.elements)).toBeGreaterThan(0);
-  }
+/** Small numbers that repeat late, from a linear congruence. */
+function numbers(count: number, seed: number): Float32Array {
+  let state = seed;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
 }
 
-describe("matrix products", () => {
-  const sizes = [
-    [1, 1, 1],
-    [1, 8, 16],
-    [1, 1000, 64],
-    [2, 3, 5],
-    [3, 7, 1],
-    [4, 4, 4],
-    [5, 9, 17],
-    [6, 8, 31],
-    [7, 12, 33],
-    [13, 15, 64],
-    [32, 128, 128],
-    [49, 20, 100],
-  ] as const;
-  for (const [m, n, k] of sizes) {
-    for (const weight of [true, false]) {
-      it(`F1: ${m}×${k} times ${k}×${n}, ${weight ? "packed at link time" : "read as it lies"}`, () => {
-        check(compileNode({ operator: "MatMul", inputs: [{ shape: [m, k] }, { shape: [k, n], weight }] }));
-      });
-    }
-  }
+interface Expected {
+  readonly results: Float64Array;
+  /** Sums of magnitudes: what rounding errors are measured by. */
+  readonly magnitudes: Float64Array;
+}
 
-  for (const transA of [0, 1]) {
-    for (const transB of [0, 1]) {
-      for (const weight of [true, false]) {
-        it(`F1: Gemm transA ${transA} transB ${transB}${weight ? ", packed" : ""}, with addend and factors`, () => {
-          const inputs: UnitInput[] = [
-            { shape: transA ? [19, 11] : [11, 19] },
-            { shape: transB ? [13, 19] : [19, 13], weight },
-            { shape: [13], weight },
-          ];
-          const attributes = {
-            transA: { kind: "int", value: transA },
-            transB: { kind: "int", value: transB },
-            alpha: { kind: "float", value: 0.5 },
-            beta: { kind: "float", value: 2 },
-          } as const;
-          check(compileNode({ operator: "Gemm", attributes, inputs }));
-        });
+function gemmInDoubles(one: GemmContraction, a: Float32Array, b: Float32Array): Expected {
+  const matrices = one.batch.reduce((product, { extent }) => product * extent, 1);
+  const results = new Float64Array(matrices * one.m * one.n);
+  const magnitudes = new Float64Array(results.length);
+  for (let matrix = 0; matrix < matrices; matrix++) {
+    let rest = matrix;
+    let startA = 0;
+    let startB = 0;
+    for (const { extent, strideA, strideB } of one.batch.toReversed()) {
+      startA += (rest % extent) * strideA;
+      startB += (rest % extent) * strideB;
+      rest = Math.floor(rest / extent);
+    }
+    for (let row = 0; row < one.m; row++) {
+      for (let column = 0; column < one.n; column++) {
+        const place = (matrix * one.m + row) * one.n + column;
+        for (let k = 0; k < one.k; k++) {
+          const left = a[startA + row * one.a.strideM + k * one.a.strideK]!;
+          const product = left * b[startB + k * one.b.strideK + column * one.b.strideN]!;
+          results[place]! += product;
+          magnitudes[place]! += Math.abs(product);
+        }
       }
     }
   }
+  return { results, magnitudes };
+}
 
-  it("F1: batches broadcast", () => {
-    check(compileNode({ operator: "MatMul", inputs: [{ shape: [2, 3, 5, 7] }, { shape: [3, 7, 4] }] }));
-    check(compileNode({ operator: "MatMul", inputs: [{ shape: [2, 1, 5, 7] }, { shape: [3, 7, 4], weight: true }] }));
-    check(compileNode({ operator: "MatMul", inputs: [{ shape: [4, 5, 7] }, { shape: [7, 9], weight: true }] }));
+function convolutionInDoubles(one: ConvolutionContraction, input: Float32Array, weights: Float32Array): Expected {
+  const results = new Float64Array(one.batch * one.outHeight * one.outWidth * one.outChannels);
+  const magnitudes = new Float64Array(results.length);
+  const inPerGroup = one.inChannels / one.groups;
+  const outPerGroup = one.outChannels / one.groups;
+  for (let place = 0; place < results.length; place++) {
+    const out = place % one.outChannels;
+    const pixel = Math.floor(place / one.outChannels);
+    const x = pixel % one.outWidth;
+    const y = Math.floor(pixel / one.outWidth) % one.outHeight;
+    const image = Math.floor(pixel / one.outWidth / one.outHeight);
+    const firstChannel = Math.floor(out / outPerGroup) * inPerGroup;
+    for (let ky = 0; ky < one.kernelHeight; ky++) {
+      const fromY = y * one.strideY + ky * one.dilationY - one.padTop;
+      if (fromY < 0 || fromY >= one.inHeight) continue;
+      for (let kx = 0; kx < one.kernelWidth; kx++) {
+        const fromX = x * one.strideX + kx * one.dilationX - one.padLeft;
+        if (fromX < 0 || fromX >= one.inWidth) continue;
+        for (let c = 0; c < inPerGroup; c++) {
+          const at = ((image * one.inHeight + fromY) * one.inWidth + fromX) * one.inChannels + firstChannel + c;
+          const weight = weights[((out * inPerGroup + c) * one.kernelHeight + ky) * one.kernelWidth + kx]!;
+          const product = input[at]! * weight;
+          results[place]! += product;
+          magnitudes[place]! += Math.abs(product);
+        }
+      }
+    }
+  }
+  return { results, magnitudes };
+}
+
+/** The first wrong result in words; undefined where all are within a few roundings of the sum of magnitudes. */
+function firstWrong(contraction: Contraction, options: LoneOptions): string | undefined {
+  const lone = buildLone(contraction, options);
+  const a = numbers(countA(contraction), 1);
+  const b = numbers(countB(contraction), 2);
+  const bias = numbers(lone.bias.length, 3);
+  lone.a.set(a);
+  lone.bias.set(bias);
+  lone.setB(b);
+  const { results, magnitudes } =
+    contraction.form === "gemm" ? gemmInDoubles(contraction, a, b) : convolutionInDoubles(contraction, a, b);
+  // Twice: nothing left over from the first call may show in the second.
+  for (let call = 0; call < 2; call++) {
+    lone.run();
+    lone.checkGuards();
+    const last = bias.length;
+    const rows = results.length / Math.max(1, last);
+    for (let place = 0; place < results.length; place++) {
+      const row = Math.floor(place / last);
+      const column = place % last;
+      const expected = options.biasRelu ? Math.max(0, results[place]! + bias[column]!) : results[place]!;
+      const found = lone.out[options.transposed ? column * rows + row : place]!;
+      const tolerance = (magnitudes[place]! + 1) * 1e-6;
+      if (!(Math.abs(found - expected) <= tolerance))
+        return `call ${call}, row ${row}, column ${column}: ${found} instead of ${expected}`;
+    }
+  }
+  return undefined;
+}
+
+const variants: readonly LoneOptions[] = [
+  { relaxed: false, constantB: true, biasRelu: true },
+  { relaxed: true, constantB: true },
+  { relaxed: false, constantB: false },
+  { relaxed: true, constantB: false, biasRelu: true },
+  { relaxed: true, constantB: true, transposed: true },
+];
+
+function expectRight(contraction: Contraction): void {
+  for (const options of variants)
+    expect(firstWrong(contraction, options), `${JSON.stringify(options)} ${JSON.stringify(contraction)}`).toBe(
+      undefined,
+    );
+}
+
+describe("matrix products", () => {
+  const sizes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 17, 25];
+
+  it("are right for every number of rows around a tile's height", () => {
+    for (const m of [...sizes, 31, 49]) expectRight(gemm(m, 7, 11));
+  });
+
+  it("are right for every number of columns around a panel's width", () => {
+    for (const n of [...sizes, 33]) expectRight(gemm(7, 6, n));
+  });
+
+  it("are right for every depth around the unrolled steps, the sum over nothing being 0", () => {
+    for (const k of [0, ...sizes, 64, 65]) expectRight(gemm(5, k, 9));
+  });
+
+  it("are right for single rows and single columns", () => {
+    for (const n of [...sizes, 32, 40, 67]) {
+      expectRight(gemm(1, 19, n));
+      expectRight(gemm(n, 19, 1));
+    }
+    expectRight(gemm(1, 300, 64));
+    expectRight(gemm(1, 1, 1));
+  });
+
+  it("are right with B transposed, A transposed, and rows that lie apart", () => {
+    for (const [m, k, n] of [
+      [6, 5, 8],
+      [13, 9, 19],
+      [1, 8, 5],
+      [3, 1, 2],
+      [64, 33, 40],
+    ] as const) {
+      expectRight(gemm(m, k, n, { transposedB: true }));
+      const plain = gemm(m, k, n);
+      expectRight({ ...plain, a: { ...plain.a, strideM: 1, strideK: m } });
+      expectRight({ ...plain, a: { ...plain.a, strideM: k + 3 }, b: { ...plain.b, strideK: n + 5 } });
+      expectRight({ ...plain, b: { ...plain.b, strideK: 3 * n, strideN: 3 } });
+    }
+  });
+
+  it("are right in batches, of which operands may be shared", () => {
+    for (const transposedB of [false, true]) {
+      const [m, k, n] = [7, 5, 10];
+      const shared = [
+        { extent: 2, strideA: 3 * m * k, strideB: 0 },
+        { extent: 3, strideA: m * k, strideB: k * n },
+      ];
+      expectRight(gemm(m, k, n, { transposedB, batch: shared }));
+      expectRight(gemm(m, k, n, { transposedB, batch: [{ extent: 3, strideA: 0, strideB: k * n }] }));
+      expectRight(gemm(m, k, n, { transposedB, batch: [{ extent: 3, strideA: m * k, strideB: 0 }] }));
+      expectRight(gemm(40, 16, 24, { transposedB, batch: [{ extent: 2, strideA: 640, strideB: 384 }] }));
+    }
+  });
+
+  it("are right where operands exceed the cache blocks", () => {
+    expectRight(gemm(130, 600, 20));
+    expectRight(gemm(8, 1200, 72, { transposedB: true }));
+    expectRight(gemm(70, 130, 260));
+  });
+
+  it("write nothing where there is nothing to write", () => {
+    expectRight(gemm(0, 4, 4));
+    expectRight(gemm(4, 4, 0));
+    expectRight(gemm(4, 4, 4, { batch: [{ extent: 0, strideA: 16, strideB: 16 }] }));
   });
 });
 
-interface Case {
-  readonly image: readonly [number, number, number];
-  readonly out: number;
-  readonly kernel: readonly [number, number];
-  readonly strides?: readonly [number, number];
-  readonly dilations?: readonly [number, number];
-  readonly pads?: readonly [number, number, number, number];
-  readonly group?: number;
-  readonly batch?: number;
-}
-
-const convolutions: readonly Case[] = [
-  { image: [1, 1, 1], out: 1, kernel: [1, 1] },
-  { image: [7, 7, 16], out: 24, kernel: [1, 1] },
-  { image: [8, 9, 3], out: 5, kernel: [3, 3], pads: [1, 1, 1, 1] },
-  { image: [14, 14, 32], out: 16, kernel: [3, 3], pads: [1, 1, 1, 1] },
-  { image: [15, 13, 3], out: 12, kernel: [7, 7], strides: [2, 2], pads: [3, 3, 3, 3] },
-  { image: [11, 12, 8], out: 9, kernel: [3, 2], strides: [1, 2], pads: [0, 1, 2, 0] },
-  { image: [12, 12, 4], out: 8, kernel: [3, 3], dilations: [2, 3], pads: [2, 3, 2, 3] },
-  { image: [9, 9, 12], out: 18, kernel: [3, 3], pads: [1, 1, 1, 1], group: 3 },
-  { image: [6, 5, 8], out: 8, kernel: [1, 1], strides: [2, 2] },
-  { image: [10, 1, 4], out: 6, kernel: [4, 1], strides: [3, 1] },
-  { image: [7, 7, 16], out: 8, kernel: [5, 5], pads: [2, 2, 2, 2], batch: 3 },
-  { image: [5, 5, 6], out: 10, kernel: [5, 5] },
-  { image: [8, 8, 16], out: 16, kernel: [3, 3], pads: [1, 1, 1, 1], group: 16 },
-  { image: [9, 11, 7], out: 7, kernel: [3, 3], pads: [1, 1, 1, 1], group: 7 },
-  { image: [9, 9, 20], out: 20, kernel: [5, 5], strides: [2, 2], pads: [2, 2, 2, 2], group: 20, batch: 2 },
-  { image: [3, 2, 5], out: 5, kernel: [3, 2], pads: [1, 0, 1, 0], group: 5 },
-  { image: [12, 10, 6], out: 6, kernel: [3, 3], dilations: [2, 2], group: 6 },
-  { image: [6, 6, 4], out: 8, kernel: [3, 3], group: 4 },
-  { image: [17, 17, 3], out: 3, kernel: [9, 9], pads: [4, 4, 4, 4], group: 3 },
-];
-
 describe("convolutions", () => {
-  for (const one of convolutions) {
-    const { image, out, kernel, strides = [1, 1], dilations = [1, 1], pads = [0, 0, 0, 0], group = 1, batch = 1 } = one;
-    for (const weight of [true, false]) {
-      const title = `${batch}×${image.join("×")} to ${out} by ${kernel.join("×")}, strides ${strides}, dilations ${dilations}, pads ${pads}`;
-      it(`F1: ${title}, ${group} groups, ${weight ? "packed at link time" : "packed when running"}`, () => {
-        const ints = (value: readonly number[]) => ({ kind: "ints", value }) as const;
-        const inputs: UnitInput[] = [
-          { shape: [batch, ...image] },
-          { shape: [out, image[2] / group, ...kernel], weight },
-          { shape: [out], weight },
-        ];
-        const attributes = {
-          strides: ints(strides),
-          dilations: ints(dilations),
-          pads: ints(pads),
-          group: { kind: "int", value: group },
-        } as const;
-        check(compileNode({ operator: "ConvolutionChannelsLast", domain: "holdfast", version: 1, attributes, inputs }));
-      });
+  it("are right for every kernel, stride and padding", () => {
+    for (const kernel of [1, 2, 3, 5]) {
+      for (const stride of [1, 2, 3]) {
+        for (const pad of [0, 1, 2]) {
+          const sizes = { inHeight: 8, inWidth: 7, inChannels: 3, outChannels: 10, pad };
+          expectRight(
+            convolution({ ...sizes, kernelHeight: kernel, kernelWidth: kernel, strideY: stride, strideX: stride }),
+          );
+        }
+      }
     }
-  }
-});
+  });
 
-describe("packing", () => {
-  it("F4: keeps every weight once and fills panels with zeros", () => {
-    const contraction = {
-      form: "gemm",
-      batch: [],
-      m: 1,
-      n: 11,
-      k: 3,
-      a: { buffer: 0, strideM: 3, strideK: 1 },
-      b: { buffer: 1, strideK: 11, strideN: 1 },
-    } as const;
-    const packing = packingOf(contraction, ["input", "weight"])!;
-    const data = Float32Array.from({ length: 33 }, (_, place) => place + 1);
-    const packed = pack(packing, data);
-    expect(packed.length).toBe(packedCount(packing));
-    expect(packed.filter((value) => value !== 0).toSorted()).toEqual(data);
-    expect(packed.length - 33).toBe(packed.filter((value) => value === 0).length);
-    expect(packingOf(contraction, ["weight", "input"])).toBeUndefined();
+  it("are right with kernels, strides, dilations and paddings that differ by axis", () => {
+    const sizes = { inHeight: 9, inWidth: 11, inChannels: 5, outChannels: 9, kernelHeight: 3, kernelWidth: 2 };
+    expectRight(convolution({ ...sizes, dilationY: 2, strideX: 2, padTop: 2, padLeft: 1 }));
+    expectRight(convolution({ ...sizes, dilationX: 3, strideY: 2, padTop: 0, padLeft: 3 }));
+    expectRight(convolution({ ...sizes, kernelHeight: 1, kernelWidth: 5, padLeft: 2 }));
+    expectRight(convolution({ ...sizes, kernelHeight: 4, kernelWidth: 1, padTop: 3 }));
+    // More padding behind than before.
+    expectRight(convolution({ ...sizes, outHeight: 10, outWidth: 13 }));
+  });
+
+  it("are right for every number of channels", () => {
+    for (const inChannels of [1, 2, 3, 4, 8, 16, 17]) {
+      for (const outChannels of [1, 3, 4, 5, 8, 12, 16, 19]) {
+        const sizes = { inHeight: 5, inWidth: 6, inChannels, outChannels };
+        expectRight(convolution({ ...sizes, kernelHeight: 3, kernelWidth: 3, pad: 1 }));
+      }
+    }
+  });
+
+  it("are right as matrix products: kernels of one pixel, with strides and padding too", () => {
+    for (const stride of [1, 2]) {
+      for (const pad of [0, 1]) {
+        const sizes = { batch: 2, inHeight: 5, inWidth: 7, inChannels: 12, outChannels: 24, pad };
+        expectRight(convolution({ ...sizes, strideY: stride, strideX: stride }));
+      }
+    }
+  });
+
+  it("are right in groups, with channels multiplied too", () => {
+    for (const [groups, inChannels, outChannels] of [
+      [2, 4, 6],
+      [3, 12, 24],
+      [4, 4, 8],
+      [5, 5, 5],
+      [2, 2, 34],
+    ] as const) {
+      const sizes = { batch: 2, inHeight: 6, inWidth: 5, inChannels, outChannels, groups };
+      expectRight(convolution({ ...sizes, kernelHeight: 3, kernelWidth: 3, pad: 1 }));
+      expectRight(convolution({ ...sizes, kernelHeight: 2, kernelWidth: 2, dilationX: 2, dilationY: 2, pad: 2 }));
+      expectRight(convolution(sizes));
+    }
+  });
+
+  it("are right by depth, for every number of channels, stride, dilation and width", () => {
+    for (const channels of [2, 3, 4, 5, 8, 12, 17, 24, 32, 36]) {
+      for (const stride of [1, 2]) {
+        for (const size of [1, 3, 6, 9]) {
+          const sizes = { inHeight: size, inWidth: size + 1, inChannels: channels, outChannels: channels };
+          const base = { ...sizes, groups: channels, strideX: stride, strideY: stride };
+          expectRight(convolution({ ...base, kernelHeight: 3, kernelWidth: 3, pad: 1 }));
+        }
+      }
+    }
+    const deep = { inHeight: 11, inWidth: 13, inChannels: 8, outChannels: 8, groups: 8, batch: 2 };
+    expectRight(convolution({ ...deep, kernelHeight: 5, kernelWidth: 5, pad: 2 }));
+    expectRight(convolution({ ...deep, kernelHeight: 3, kernelWidth: 3, dilationX: 2, dilationY: 3, pad: 2 }));
+    expectRight(convolution({ ...deep, kernelHeight: 7, kernelWidth: 7, strideX: 3, pad: 3 }));
+    expectRight(convolution({ ...deep, kernelHeight: 3, kernelWidth: 3 }));
+    expectRight(convolution({ ...deep, kernelHeight: 1, kernelWidth: 3, padLeft: 1 }));
+  });
+
+  it("are right in batches and for kernels larger than the image", () => {
+    const sizes = { batch: 3, inHeight: 2, inWidth: 3, inChannels: 4, outChannels: 9 };
+    expectRight(convolution({ ...sizes, kernelHeight: 5, kernelWidth: 5, pad: 2 }));
+    expectRight(convolution({ ...sizes, batch: 0, kernelHeight: 1, kernelWidth: 1 }));
+  });
+
+  it("are right where pixels do not fill a tile and images exceed the cache blocks", () => {
+    expectRight(
+      convolution({
+        inHeight: 7,
+        inWidth: 7,
+        inChannels: 96,
+        outChannels: 16,
+        kernelHeight: 3,
+        kernelWidth: 3,
+        pad: 1,
+      }),
+    );
+    expectRight(
+      convolution({ inHeight: 40, inWidth: 40, inChannels: 64, outChannels: 9, kernelHeight: 3, kernelWidth: 3 }),
+    );
+    expectRight(
+      convolution({
+        inHeight: 23,
+        inWidth: 23,
+        inChannels: 3,
+        outChannels: 16,
+        kernelHeight: 7,
+        kernelWidth: 7,
+        strideX: 2,
+        strideY: 2,
+        pad: 3,
+      }),
+    );
   });
 });

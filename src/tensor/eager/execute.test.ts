@@ -239,7 +239,6 @@ describe("statements printed as JavaScript", () => {
         {
           do: "if" as const,
           condition: compare("lt", at, index(3)),
-          // biome-ignore lint/suspicious/noThenProperty: the statement's branch, not a promise
           then: [{ do: "store" as const, buffer: 0, offset: at, value: load("i64", 2, at) }],
           otherwise: [{ do: "store" as const, buffer: 0, offset: at, value: constant("i64", 9) }],
         },

@@ -136,7 +136,6 @@ const compress: OperatorDefinition = {
             {
               do: "if",
               condition: condition!.at([step]),
-              // biome-ignore lint/suspicious/noThenProperty: the statement's branch, not a promise
               then: [...keep(step), { do: "assign", target: kept, value: add(kept, indexConstant(1)) }],
               otherwise: [],
             },
