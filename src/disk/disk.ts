@@ -26,6 +26,21 @@ export interface FreeSpace {
   readonly totalBytes: number;
 }
 
+/** One line of the mount table: what keeps the bytes, and with which options. */
+export interface Mount {
+  readonly folder: string;
+  readonly device: string;
+  /** For example `ext4`, `xfs`, `btrfs`, `tmpfs`, `overlay`. */
+  readonly fileSystem: string;
+  /** Of the mount and of the file system, as the system prints them: `rw`, `data=ordered`, `nobarrier`. */
+  readonly options: readonly string[];
+}
+
+export interface OpenOptions {
+  /** Every write is durable when it returns (O_DSYNC): one call to the system where a write and a sync are two. */
+  readonly dataSync?: boolean;
+}
+
 export interface DiskFile extends AsyncDisposable {
   readonly path: string;
   sizeBytes(): Promise<number>;
@@ -34,6 +49,11 @@ export interface DiskFile extends AsyncDisposable {
   /** Writes every byte of every part, in order and contiguous, from `offset` on. Not durable before a sync. */
   writeAt(parts: readonly Uint8Array[], offset: number): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
+  /**
+   * Writes zeros from `from` up to `to`, so that later writes there change no metadata: real blocks, not a hole. Not
+   * durable before a sync.
+   */
+  fillZero(from: number, to: number): Promise<void>;
   /** The bytes (and the size) are durable when this returns. After a failure they must be taken for lost. */
   syncData(): Promise<void>;
   /** As `syncData`, and the file's other attributes too. */
@@ -53,7 +73,7 @@ export interface ReadOptions {
 }
 
 export interface Disk {
-  open(path: string, mode: OpenMode): Promise<DiskFile>;
+  open(path: string, mode: OpenMode, options?: OpenOptions): Promise<DiskFile>;
   readFile(path: string, options?: ReadOptions): Promise<Uint8Array>;
   /** Writes a whole file in place: quick, and neither atomic nor durable. For what can be made again. */
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
@@ -73,6 +93,8 @@ export interface Disk {
   /** Takes `path` for this process until released, or fails with DISK_LOCKED and the holder's pid. */
   lock(path: string): Promise<DiskLock>;
   freeSpace(path: string): Promise<FreeSpace>;
+  /** The mount that holds this path; undefined where the system does not say. */
+  mountOf(path: string): Promise<Mount | undefined>;
 }
 
 export const defaultReadLimitBytes = 2 ** 31 - 1;

@@ -6,7 +6,9 @@ export {
   type FileStat,
   type FolderEntry,
   type FreeSpace,
+  type Mount,
   type OpenMode,
+  type OpenOptions,
   type ReadOptions,
 } from "./disk.ts";
 export { diskError } from "./disk-error.ts";

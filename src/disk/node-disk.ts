@@ -1,7 +1,7 @@
 /** The real disk, on node:fs. The only place in Holdfast that touches files. */
 
 import { randomUUID } from "node:crypto";
-import { constants, type Dirent, type Stats } from "node:fs";
+import { constants, type Dirent, open as openFile, type Stats } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { HoldfastError } from "../base/index.ts";
@@ -13,10 +13,13 @@ import {
   type FileStat,
   type FolderEntry,
   type FreeSpace,
+  type Mount,
   type OpenMode,
+  type OpenOptions,
   type ReadOptions,
 } from "./disk.ts";
 import { diskError, systemCodeOf } from "./disk-error.ts";
+import { findMount } from "./mount.ts";
 import { NodeFile } from "./node-file.ts";
 import { takeLock } from "./node-lock.ts";
 
@@ -27,8 +30,9 @@ const openFlags: Readonly<Record<OpenMode, number>> = {
 };
 
 export class NodeDisk implements Disk {
-  async open(path: string, mode: OpenMode): Promise<DiskFile> {
-    return await doing("open", path, async () => new NodeFile(path, await open(path, openFlags[mode], 0o644)));
+  async open(path: string, mode: OpenMode, options: OpenOptions = {}): Promise<DiskFile> {
+    const flags = openFlags[mode] | (options.dataSync === true ? constants.O_DSYNC : 0);
+    return await doing("open", path, async () => new NodeFile(path, await descriptorOf(path, flags)));
   }
 
   async readFile(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
@@ -121,6 +125,10 @@ export class NodeDisk implements Disk {
     return { freeBytes: found.bavail * found.bsize, totalBytes: found.blocks * found.bsize };
   }
 
+  async mountOf(path: string): Promise<Mount | undefined> {
+    return await findMount(path);
+  }
+
   /** Files of the kernel and pipes say that they have no bytes and have some. */
   async #readUnsized(file: DiskFile, limitBytes: number): Promise<Uint8Array> {
     const chunk = new Uint8Array(Math.min(65_536, limitBytes + 1));
@@ -156,4 +164,10 @@ async function doing<T>(operation: string, path: string, work: () => Promise<T>)
   } catch (cause) {
     throw diskError(operation, path, cause);
   }
+}
+
+function descriptorOf(path: string, flags: number): Promise<number> {
+  return new Promise((resolve, reject) =>
+    openFile(path, flags, 0o644, (error, descriptor) => (error === null ? resolve(descriptor) : reject(error))),
+  );
 }

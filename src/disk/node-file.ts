@@ -1,81 +1,118 @@
-/** An open file of the real disk. Short writes and short reads are carried on until all is done. */
+/**
+ * An open file of the real disk. Short writes, short reads and interrupted calls are carried on until all is done.
+ *
+ * The calls go to libuv by callback: one trip to its threads for each, without the promises and the bookkeeping of
+ * `FileHandle`, which cost as much as a write of a page.
+ */
 
-import type { FileHandle } from "node:fs/promises";
+import { close, fdatasync, fstat, fsync, ftruncate, read, type Stats, write, writev } from "node:fs";
 import { HoldfastError } from "../base/index.ts";
 import type { DiskFile } from "./disk.ts";
-import { diskError } from "./disk-error.ts";
+import { diskError, systemCodeOf } from "./disk-error.ts";
 
 /** The most buffers one vectored write takes (IOV_MAX is 1024 on Linux and macOS). */
 const vectorLimit = 1024;
+const zeros = new Uint8Array(1 << 20);
+
+type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
 
 export class NodeFile implements DiskFile {
   readonly path: string;
-  readonly #handle: FileHandle;
+  readonly #descriptor: number;
   #open = true;
 
-  constructor(path: string, handle: FileHandle) {
+  constructor(path: string, descriptor: number) {
     this.path = path;
-    this.#handle = handle;
+    this.#descriptor = descriptor;
   }
 
   async sizeBytes(): Promise<number> {
-    return await this.#do("stat", async () => (await this.#handle.stat()).size);
+    return (await this.#call<Stats>("stat", (descriptor, back) => fstat(descriptor, back))).size;
   }
 
   async readAt(target: Uint8Array, offset: number): Promise<number> {
-    return await this.#do("read", async () => {
-      let done = 0;
-      while (done < target.length) {
-        const { bytesRead } = await this.#handle.read(target, done, target.length - done, offset + done);
-        if (bytesRead === 0) break;
-        done += bytesRead;
-      }
-      return done;
-    });
+    let done = 0;
+    while (done < target.length) {
+      const [from, length] = [done, target.length - done];
+      const count = await this.#call<number>("read", (descriptor, back) =>
+        read(descriptor, target, from, length, offset + from, back),
+      );
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
   }
 
   async writeAt(parts: readonly Uint8Array[], offset: number): Promise<void> {
-    await this.#do("write", async () => {
-      let position = offset;
-      let rest = parts.filter((part) => part.length > 0);
-      while (rest.length > 0) {
-        const { bytesWritten } = await this.#handle.writev(rest.slice(0, vectorLimit), position);
-        if (bytesWritten === 0) throw new HoldfastError("DISK_IO", `cannot write ${this.path}: nothing is taken`);
-        position += bytesWritten;
-        rest = withoutFirst(rest, bytesWritten);
-      }
-    });
+    let position = offset;
+    let rest = parts.filter((part) => part.length > 0);
+    while (rest.length > 0) {
+      const count = await this.#writeSome(rest, position);
+      if (count === 0) throw new HoldfastError("DISK_IO", `cannot write ${this.path}: nothing is taken`);
+      position += count;
+      rest = withoutFirst(rest, count);
+    }
+  }
+
+  async fillZero(from: number, to: number): Promise<void> {
+    for (let place = from; place < to; place += zeros.length)
+      await this.writeAt([zeros.subarray(0, Math.min(zeros.length, to - place))], place);
   }
 
   async truncate(sizeBytes: number): Promise<void> {
-    await this.#do("truncate", () => this.#handle.truncate(sizeBytes));
+    await this.#call<void>("truncate", (descriptor, back) => ftruncate(descriptor, sizeBytes, plain(back)));
   }
 
   async syncData(): Promise<void> {
-    await this.#do("sync", () => this.#handle.datasync());
+    await this.#call<void>("sync", (descriptor, back) => fdatasync(descriptor, plain(back)));
   }
 
   async sync(): Promise<void> {
-    await this.#do("sync", () => this.#handle.sync());
+    await this.#call<void>("sync", (descriptor, back) => fsync(descriptor, plain(back)));
   }
 
   async close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    await this.#do("close", () => this.#handle.close());
+    await new Promise<void>((resolve, reject) =>
+      close(this.#descriptor, (error) =>
+        error === null || error === undefined ? resolve() : reject(diskError("close", this.path, error)),
+      ),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #do<T>(operation: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (cause) {
-      throw diskError(operation, this.path, cause);
-    }
+  #writeSome(parts: readonly Uint8Array[], position: number): Promise<number> {
+    const [first] = parts;
+    if (parts.length === 1 && first !== undefined)
+      return this.#call<number>("write", (descriptor, back) =>
+        write(descriptor, first, 0, first.length, position, back),
+      );
+    return this.#call<number>("write", (descriptor, back) =>
+      writev(descriptor, parts.slice(0, vectorLimit), position, back),
+    );
   }
+
+  #call<T>(operation: string, start: (descriptor: number, back: Done<T>) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const attempt = (): void => {
+        if (!this.#open) return reject(new HoldfastError("DISK_CLOSED", `cannot ${operation} ${this.path}: closed`));
+        start(this.#descriptor, (error, value) => {
+          if (error === null) resolve(value);
+          else if (systemCodeOf(error) === "EINTR" && operation !== "sync") attempt();
+          else reject(diskError(operation, this.path, error));
+        });
+      };
+      attempt();
+    });
+  }
+}
+
+function plain(back: Done<void>): (error: NodeJS.ErrnoException | null) => void {
+  return (error) => back(error, undefined);
 }
 
 function withoutFirst(parts: readonly Uint8Array[], count: number): Uint8Array[] {
