@@ -9,6 +9,7 @@ import { inspectCommand, inspectHelp } from "./commands/inspect.ts";
 import { jobsCommand, jobsHelp } from "./commands/jobs.ts";
 import { runCommand, runHelp } from "./commands/run.ts";
 import { verifyCommand, verifyHelp } from "./commands/verify.ts";
+import { walCommand, walHelp } from "./commands/wal.ts";
 import { exitCodeOf, exitCodes } from "./exit-code.ts";
 import { Terminal } from "./terminal.ts";
 import { version } from "./version.ts";
@@ -25,6 +26,7 @@ const commands: Readonly<Record<string, Command>> = {
   inspect: { summary: "show a model's or an artifact's parts", help: inspectHelp, run: inspectCommand },
   verify: { summary: "check an artifact against its manifest and the reference", help: verifyHelp, run: verifyCommand },
   jobs: { summary: "list jobs, finish those that were cut off", help: jobsHelp, run: jobsCommand },
+  wal: { summary: "inspect, verify or repair a write-ahead log", help: walHelp, run: walCommand },
 };
 
 const overview = `holdfast ${version}: ONNX in, small standalone WebAssembly out, and no kill stops it.

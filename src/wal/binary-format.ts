@@ -93,6 +93,7 @@ class BinaryGroup implements FrameGroup {
     const shares =
       isRecords &&
       last?.content.type === entryType.records &&
+      last.content.sequence + last.entries === content.sequence &&
       last.payloadBytes + payloadBytes <= sharedFrameLimitBytes;
     if (last === undefined || !shares) this.#begin(content, payloadBytes);
     else {

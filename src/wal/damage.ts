@@ -15,6 +15,7 @@
  * is why a torn tail is always reported.
  */
 
+import { dirname } from "node:path";
 import { HoldfastError } from "../base/index.ts";
 import type { FileReader } from "./file-reader.ts";
 import type { WalFormat } from "./format.ts";
@@ -60,7 +61,7 @@ export async function proofOfDamage(
 
 export function corruptError(path: string, offset: number, reason: string): HoldfastError {
   return new HoldfastError("WAL_CORRUPT", `${path} is damaged at offset ${offset}: ${reason}`, {
-    hint: "Nothing was dropped or changed. Restore the file from a copy, or see what can be saved: holdfast wal verify",
+    hint: `Nothing was dropped or changed. Restore the file, or see what can be saved: holdfast wal verify ${dirname(path)}`,
     details: { path, offset },
   });
 }

@@ -20,7 +20,8 @@ export interface ReadWalOptions extends ReadOptions {
 
 /**
  * Every committed entry of the log in `folder`, in order; changes nothing and takes no lock, and a torn tail simply
- * ends it. Throws WAL_CORRUPT with path and offset, WAL_VERSION, WAL_FORMAT, DISK_*. Memory is bounded whatever the size.
+ * ends it. Throws WAL_CORRUPT with path and offset, WAL_VERSION, WAL_FORMAT, DISK_*. Memory is bounded whatever the
+ * size.
  */
 export async function* readWal(disk: Disk, folder: string, options: ReadWalOptions = {}): AsyncGenerator<WalEntry> {
   yield* readLog(disk, folder, await listLog(disk, folder), options);

@@ -180,9 +180,8 @@ export class LogWalk {
     if (frame.type === entryType.file && this.#facts === undefined) return false;
     // Linked to the same frame, two frames are of one epoch: the link needs no second check beside it.
     if (this.#link !== undefined && !bytesEqual(frame.link, this.#link)) return false; // mutant: link
-    // After a crash there is a gap, at the birth of a file: numbers that may have been given out are not used again.
-    const mayLeap = this.#sequence === undefined || frame.offset === 0 || frame.offset === this.#facts?.bornBytes;
-    return mayLeap ? frame.sequence >= (this.#sequence ?? 0) : frame.sequence === this.#sequence;
+    // There may be gaps: numbers that may have been given out before a crash are not used again.
+    return frame.sequence >= (this.#sequence ?? 0);
   }
 
   #accept(frame: Frame): void {
