@@ -128,6 +128,7 @@ async function runJob(job: Job): Promise<JobResult> {
     ...(job.unitTimeoutMs === undefined ? {} : { unitTimeoutMs: job.unitTimeoutMs }),
     ...(faults === undefined ? {} : { cellOptions: { environment: { HOLDFAST_FAULTS: faults } } }),
   });
+  for (const warning of forge.warnings) job.terminal.warning(warning);
   forge.subscribe(progressOf(job.terminal));
   const interrupt = interruption();
   try {

@@ -28,6 +28,7 @@ export async function jobsCommand(args: readonly string[]): Promise<number> {
     toolchain: tensorToolchain,
     cells: availableParallelism(),
   });
+  for (const warning of forge.warnings) terminal.warning(warning);
   let failed = false;
   if (verb === "resume") {
     const outcomes = await Promise.allSettled(forge.resume().map((handle) => handle.result()));
