@@ -1,2 +1,7 @@
-export { readWal, type TornTail, type WalEntry } from "./recovery.ts";
-export { openWal, Wal, type WalOptions, type WalRecovery, type WalTransaction } from "./wal.ts";
+export type { TornTail, WalLoss } from "./damage.ts";
+export type { DurabilityWarning } from "./durability-warning.ts";
+export { openWal } from "./open.ts";
+export type { Submission, WalOptions, WalRecovery, WalStatistics, WalTransaction } from "./options.ts";
+export { type ReadOptions, type ReadWalOptions, readWal } from "./read.ts";
+export type { WalEntry } from "./replay.ts";
+export type { Wal } from "./wal.ts";

@@ -6,7 +6,7 @@
  * The two prefixes keep a node from passing for a leaf.
  */
 
-import { hashOf } from "./frame.ts";
+import { createHash } from "node:crypto";
 
 const leafPrefix = Uint8Array.of(0);
 const nodePrefix = Uint8Array.of(1);
@@ -28,4 +28,10 @@ export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
     level = above;
   }
   return level[0] as Uint8Array;
+}
+
+function hashOf(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
 }

@@ -1,49 +1,20 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { HoldfastError, hexOf, utf8, utf8Text } from "../base/index.ts";
-import { type Disk, type DiskFile, NodeDisk } from "../disk/index.ts";
-import { entryType, frameHeaderBytes, hashOf } from "./frame.ts";
-import { openWal, readWal, type Wal, type WalEntry } from "./index.ts";
+import { hexOf, utf8, utf8Text } from "../base/index.ts";
+import type { Disk, DiskFile, OpenOptions } from "../disk/index.ts";
+import { readWal, type WalEntry } from "./index.ts";
+import { logFilePath } from "./log-file-name.ts";
 import { merkleLeaf, merkleRoot } from "./merkle.ts";
-import { logFilePath } from "./segment-name.ts";
+import { disk, newFolder, reopen, textsOf } from "./testing/log-text.ts";
 
-const disk = new NodeDisk();
-const newFolder = (): string => mkdtempSync(join(tmpdir(), "holdfast-wal-"));
-
-async function reopen(
-  folder: string,
-  more: { disk?: Disk; fileLimitBytes?: number } = {},
-): Promise<{ wal: Wal; texts: string[] }> {
-  const texts: string[] = [];
-  const wal = await openWal({ disk, folder, onEntry: (entry) => texts.push(utf8Text(entry.payload)), ...more });
-  return { wal, texts };
-}
-
-async function textsOf(folder: string): Promise<string[]> {
-  const { wal, texts } = await reopen(folder);
-  await wal.close();
-  return texts;
-}
-
-/** A log of single entries, each its own write and sync. */
-async function written(folder: string, texts: readonly string[]): Promise<Uint8Array> {
-  const { wal } = await reopen(folder);
-  for (const text of texts) await wal.append(utf8(text));
-  await wal.close();
-  return await disk.readFile(logFilePath(folder, 1));
-}
-
-/** A disk whose files count their syncs, hold them back, or fail them. */
+/** A disk whose log files count their syncs, hold them back, or fail them. */
 function watchedDisk(onSync: () => Promise<void>): Disk {
   return new Proxy(disk, {
     get(target, name) {
       if (name !== "open") return (target[name as keyof Disk] as () => unknown).bind(target);
-      return async (path: string, mode: "read"): Promise<DiskFile> => {
-        const file = await target.open(path, mode);
+      return async (path: string, mode: "read", options: OpenOptions): Promise<DiskFile> => {
+        const file = await target.open(path, mode, options);
+        if (path.endsWith(".tmp")) return file;
         file.syncData = async () => {
           await onSync();
           await Object.getPrototypeOf(file).syncData.call(file);
@@ -53,45 +24,6 @@ function watchedDisk(onSync: () => Promise<void>): Disk {
     },
   });
 }
-
-describe("frames", () => {
-  it("W1: have the header of the format, byte by byte", async () => {
-    const folder = newFolder();
-    const bytes = await written(folder, ["hello"]);
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const at = frameHeaderBytes;
-    expect(utf8Text(bytes.subarray(at, at + 8))).toBe("ESPERWAL");
-    expect(view.getUint32(at + 8, true)).toBe(2);
-    expect(view.getUint32(at + 12, true)).toBe(0x12345678);
-    expect(hexOf(bytes.subarray(at + 16, at + 32))).toBe("00".repeat(16));
-    expect(view.getBigUint64(at + 32, true)).toBe(2n);
-    expect(view.getBigUint64(at + 40, true)).toBe(view.getBigUint64(40, true));
-    expect(Number(view.getBigUint64(at + 48, true) / 1_000_000_000n)).toBeGreaterThan(1_600_000_000);
-    expect(view.getUint32(at + 56, true)).toBe(entryType.record);
-    expect(view.getBigUint64(at + 60, true)).toBe(5n);
-    expect(bytes.subarray(at + 68, at + 100)).toEqual(hashOf(utf8("hello")));
-    expect(view.getBigUint64(at + 100, true)).toBe(768n);
-    const header = bytes.slice(at, at + 256);
-    header.fill(0, 108, 112);
-    expect(view.getUint32(at + 108, true)).toBe(crc32(header));
-    expect(bytes.subarray(at + 112, at + 144)).toEqual(hashOf(bytes.subarray(0, 256)));
-    expect(view.getBigUint64(at + 144, true)).toBe(256n);
-    expect(view.getBigUint64(at + 160, true)).toBe(1n);
-    expect(utf8Text(bytes.subarray(at + 256, at + 261))).toBe("hello");
-    expect(bytes.length).toBe(768);
-  });
-
-  it("W1: of another version are refused by name", async () => {
-    const folder = newFolder();
-    const bytes = await written(folder, ["hello"]);
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    view.setUint32(8, 3, true);
-    view.setUint32(108, 0, true);
-    view.setUint32(108, crc32(bytes.subarray(0, 256)), true);
-    await disk.writeFile(logFilePath(folder, 1), bytes);
-    await expect(textsOf(folder)).rejects.toMatchObject({ code: "WAL_VERSION" });
-  });
-});
 
 describe("durability", () => {
   it("W3: an entry is acknowledged only after its sync, and waiting writers share one", async () => {
@@ -110,13 +42,16 @@ describe("durability", () => {
     });
     while (syncs === 0) await new Promise((resolve) => setImmediate(resolve));
     expect(acknowledged).toBe(0);
+    expect([wal.visibleSequence, wal.durableSequence]).toEqual([10, 0]);
     hold.resolve();
     await Promise.all(appends);
     expect({ acknowledged, syncs }).toEqual({ acknowledged: 10, syncs: 1 });
+    expect([wal.visibleSequence, wal.durableSequence]).toEqual([10, 10]);
     hold = Promise.withResolvers();
     hold.resolve();
     await wal.append(utf8("later"));
     expect(syncs).toBe(2);
+    expect(wal.statistics).toMatchObject({ groups: 2, syncs: 2, entries: 11, files: 1 });
     await wal.close();
     expect((await textsOf(folder)).length).toBe(11);
   });
@@ -133,12 +68,35 @@ describe("durability", () => {
     failing = true;
     await expect(wal.append(utf8("lost"))).rejects.toMatchObject({ code: "WAL_FAILED" });
     failing = false;
-    const sizeBytes = (await disk.stat(logFilePath(folder, 1)))?.sizeBytes;
+    const before = await disk.readFile(logFilePath(folder, 1));
     await expect(wal.append(utf8("later"))).rejects.toMatchObject({ code: "WAL_FAILED" });
-    expect((await disk.stat(logFilePath(folder, 1)))?.sizeBytes).toBe(sizeBytes);
+    await expect(wal.rotate()).rejects.toMatchObject({ code: "WAL_FAILED" });
+    expect(wal.failure?.code).toBe("WAL_FAILED");
     await wal.close();
+    expect(await disk.readFile(logFilePath(folder, 1))).toEqual(before);
     expect((await textsOf(folder))[0]).toBe("kept");
   });
+
+  it.each(["fdatasync", "dsync"] as const)(
+    "W3: %s keeps what was appended, in order, by many writers",
+    async (durability) => {
+      const folder = newFolder();
+      const { wal } = await reopen(folder, { durability, fileLimitBytes: 40_000 });
+      const numbers = await Promise.all(
+        Array.from({ length: 40 }, async (_, writer) => {
+          const own: number[] = [];
+          for (let count = 0; count < 10; count++) own.push(await wal.append(utf8(`${writer}/${count}`.repeat(20))));
+          return own;
+        }),
+      );
+      expect(new Set(numbers.flat()).size).toBe(400);
+      expect(wal.statistics.groups).toBeLessThan(60);
+      await wal.close();
+      const read: WalEntry[] = [];
+      for await (const entry of readWal(disk, folder)) read.push(entry);
+      expect(read.map(({ sequence }) => sequence)).toEqual(numbers.flat().sort((a, b) => a - b));
+    },
+  );
 
   it("a second holder is refused with the pid of the first", async () => {
     const folder = newFolder();
@@ -148,7 +106,7 @@ describe("durability", () => {
     await (await reopen(folder)).wal.close();
   });
 
-  it("loses nothing acknowledged when its process is killed, again and again", async () => {
+  it("W3: loses nothing acknowledged when its process is killed, again and again", async () => {
     const folder = newFolder();
     for (let round = 0; round < 5; round++) {
       const child = spawn(process.execPath, [new URL("./testing/writer.ts", import.meta.url).pathname, folder]);
@@ -173,10 +131,53 @@ describe("durability", () => {
   }, 30_000);
 });
 
+describe("limits", () => {
+  it("W5: a log that is full says so, and takes more once it was truncated", async () => {
+    const { wal } = await reopen(newFolder(), { totalLimitBytes: 6_000, fileLimitBytes: 2_000 });
+    let last = 0;
+    const fill = async (): Promise<void> => {
+      for (;;) last = await wal.append(utf8("x".repeat(300)));
+    };
+    await expect(fill()).rejects.toMatchObject({ code: "WAL_FULL", retryable: true });
+    expect(wal.failure).toBeUndefined();
+    expect(await wal.truncateBefore(last + 1)).toBeGreaterThan(1);
+    await wal.append(utf8("again"));
+    await wal.close();
+  });
+
+  it("an entry, a group or a transaction that is too large is refused, and the log goes on", async () => {
+    const { wal } = await reopen(newFolder());
+    const large = new Uint8Array(9 * 2 ** 20);
+    await expect(wal.append(new Uint8Array(16 * 2 ** 20 + 1))).rejects.toMatchObject({ code: "WAL_TOO_LARGE" });
+    await expect(wal.appendAll([large, large])).rejects.toMatchObject({ code: "WAL_TOO_LARGE" });
+    const transaction = wal.begin(utf8("context"));
+    const fill = (): void => {
+      for (;;) transaction.append(large);
+    };
+    expect(fill).toThrow(expect.objectContaining({ code: "WAL_TOO_LARGE" }));
+    await transaction.abort();
+    expect(await wal.append(utf8("small"))).toBe(wal.durableSequence);
+    await wal.close();
+    await expect(wal.append(utf8("late"))).rejects.toMatchObject({ code: "WAL_CLOSED" });
+  });
+
+  it("more entries than may wait are refused for now", async () => {
+    const { wal } = await reopen(newFolder());
+    const many = Array.from({ length: 2 ** 20 - 1 }, () => new Uint8Array(0));
+    const { durable } = wal.submit(many);
+    expect(() => wal.submit([utf8("one more")])).toThrow(
+      expect.objectContaining({ code: "WAL_BUSY", retryable: true }),
+    );
+    await durable;
+    await wal.append(utf8("now"));
+    await wal.close();
+  });
+});
+
 describe("transactions", () => {
-  it("W4: only committed ones are replayed, and the Merkle root covers the context", async () => {
+  it.each(["binary", "json"] as const)("W4: only committed ones are replayed (%s)", async (format) => {
     const folder = newFolder();
-    const { wal } = await reopen(folder);
+    const { wal } = await reopen(folder, { format });
     const aborted = wal.begin(utf8("context a"));
     aborted.append(utf8("aborted"));
     const committed = wal.begin(utf8("context b"));
@@ -194,81 +195,56 @@ describe("transactions", () => {
     const { wal: again } = await reopen(folder);
     expect(again.recovery).toMatchObject({ entries: 2, rolledBack: 1 });
     await again.close();
-    const leaves = ["context b", "one", "two"].map((text) => merkleLeaf(utf8(text)));
-    const bytes = await disk.readFile(logFilePath(folder, 1));
-    expect(hexOf(bytes)).toContain(hexOf(merkleRoot(leaves)));
+  });
+
+  it("W4: the Merkle root in the COMMIT covers the context and every segment", async () => {
+    const folder = newFolder();
+    const { wal } = await reopen(folder);
+    const transaction = wal.begin(utf8("context"));
+    for (const text of ["one", "two"]) transaction.append(utf8(text));
+    await transaction.commit();
+    await wal.close();
+    const root = merkleRoot(["context", "one", "two"].map((text) => merkleLeaf(utf8(text))));
+    expect(hexOf(await disk.readFile(logFilePath(folder, 1)))).toContain(hexOf(root));
+  });
+
+  it("W4: survive rotations, and a kill between a commit's write and its acknowledgement", async () => {
+    const folder = newFolder();
+    const { wal } = await reopen(folder, { fileLimitBytes: 1_500 });
+    const transaction = wal.begin(utf8("context"));
+    for (let part = 0; part < 8; part++) {
+      transaction.append(utf8(`part ${part}`));
+      await wal.append(utf8(`beside ${part}`));
+    }
+    await transaction.commit();
+    expect(wal.statistics.files).toBeGreaterThan(3);
+    const texts: string[] = [];
+    for await (const entry of wal.read()) texts.push(utf8Text(entry.payload));
+    expect(texts.filter((text) => text.startsWith("part"))).toHaveLength(8);
+    // As a kill leaves it: no seal, and the group with the COMMIT is taken over into the next file.
+    const copy = newFolder();
+    for (const { name } of await disk.list(folder))
+      if (name.endsWith(".wal")) await disk.writeFile(`${copy}/${name}`, await disk.readFile(`${folder}/${name}`));
+    expect(await textsOf(copy)).toEqual(texts);
+    expect(await textsOf(copy)).toEqual(texts);
+    await wal.close();
   });
 });
 
-describe("recovery", () => {
-  it("W6: a tail cut at any byte is truncated, a copy is kept, and the log goes on", async () => {
-    const whole = await written(newFolder(), ["a", "b", "c"]);
-    for (let size = 256; size < whole.length; size += 37) {
-      const folder = newFolder();
-      await disk.writeFile(logFilePath(folder, 1), whole.subarray(0, size));
-      const { wal, texts } = await reopen(folder);
-      expect(texts).toEqual(["a", "b", "c"].slice(0, Math.floor((size - 256) / 512)));
-      const torn = wal.recovery.torn;
-      if ((size - 256) % 512 !== 0) {
-        const copy = await disk.readFile(torn?.copy ?? "");
-        expect(copy).toEqual(whole.slice(torn?.offset, size));
-      }
-      await wal.append(utf8("after"));
-      await wal.close();
-      expect((await textsOf(folder)).at(-1)).toBe("after");
-    }
-  });
-
-  it("W6: every flipped byte ends in the right entries or a typed error, and never drops what is acknowledged before more", async () => {
-    const texts = ["first", "second", "third"];
-    const whole = await written(newFolder(), texts);
-    const folder = newFolder();
-    const path = logFilePath(folder, 1);
-    const lastFrame = whole.length - 512;
-    for (let place = 0; place < whole.length; place++) {
-      const damaged = whole.slice();
-      damaged[place] = (damaged[place] ?? 0) ^ 0x41;
-      await disk.writeFile(path, damaged);
-      const read: string[] = [];
-      try {
-        for await (const entry of readWal(disk, folder)) read.push(utf8Text(entry.payload));
-        // Only in the last frame is damage the same as a write cut off by a power failure.
-        expect(place).toBeGreaterThanOrEqual(lastFrame);
-        expect(read).toEqual(texts.slice(0, 2));
-      } catch (error) {
-        if (!HoldfastError.is(error)) throw error;
-        expect(error.code).toBe("WAL_CORRUPT");
-        expect(error.details).toEqual({ path, offset: place < 256 ? 0 : 256 + Math.floor((place - 256) / 512) * 512 });
-        expect(place).toBeLessThan(lastFrame);
-      }
-    }
-  }, 20_000);
-
-  it("W6: the lost beginning of one unsynced write is a torn tail, not damage", async () => {
-    const folder = newFolder();
-    const { wal } = await reopen(folder);
-    await wal.append(utf8("kept"));
-    await Promise.all([wal.append(utf8("x".repeat(2000))), wal.append(utf8("y"))]);
+describe("reading while writing", () => {
+  it("begins at a sequence number, gives what was durable then, and stops on a signal", async () => {
+    const { wal } = await reopen(newFolder(), { fileLimitBytes: 1_500 });
+    for (let count = 1; count <= 20; count++) await wal.append(utf8(`entry ${count}`));
+    const reading = wal.read({ from: 15 });
+    await wal.append(utf8("later"));
+    const found: number[] = [];
+    for await (const entry of reading) found.push(entry.sequence);
+    expect(found).toEqual([15, 16, 17, 18, 19, 20]);
+    const stop = new AbortController();
+    const read = async (): Promise<void> => {
+      for await (const _ of wal.read({ signal: stop.signal })) stop.abort();
+    };
+    await expect(read()).rejects.toMatchObject({ name: "AbortError" });
     await wal.close();
-    const path = logFilePath(folder, 1);
-    const bytes = (await disk.readFile(path)).fill(0, 1024, 2048);
-    await disk.writeFile(path, bytes);
-    expect(await textsOf(folder)).toEqual(["kept"]);
-  });
-
-  it("W5: files rotate, and one that is missing, swapped or cut is damage", async () => {
-    const folder = newFolder();
-    const { wal } = await reopen(folder, { fileLimitBytes: 2_000 });
-    const texts = Array.from({ length: 12 }, (_, place) => `entry ${place}`);
-    for (const text of texts) await wal.append(utf8(text));
-    await wal.close();
-    expect(await textsOf(folder)).toEqual(texts);
-    const second = await disk.readFile(logFilePath(folder, 2));
-    await disk.writeFile(logFilePath(folder, 2), second.subarray(0, second.length - 512));
-    await expect(textsOf(folder)).rejects.toMatchObject({ code: "WAL_CORRUPT" });
-    await disk.writeFile(logFilePath(folder, 2), await disk.readFile(logFilePath(folder, 3)));
-    await expect(textsOf(folder)).rejects.toMatchObject({ code: "WAL_CORRUPT" });
-    await disk.remove(logFilePath(folder, 2));
-    await expect(textsOf(folder)).rejects.toMatchObject({ code: "WAL_CORRUPT" });
   });
 });

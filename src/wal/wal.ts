@@ -1,300 +1,297 @@
 /**
  * The write-ahead log: append, and know that it is durable.
  *
- * `append` and `commit` return only after the bytes are synced. Callers that come while a sync is under way are
- * collected and share the next write and the next sync. A write or sync that fails ends the log for writing: the system
- * may have dropped the bytes and call the next sync a success, so nothing is written to that file again; opening anew
- * finds exactly what is on the disk.
+ * What is appended is *visible* in the log's order at once and *durable* when its promise resolves; nothing is
+ * acknowledged before that. A write or sync that fails ends the log for writing: the system may have dropped the bytes
+ * and call the next sync a success. Opening anew finds what is on the disk, and writes what is in doubt once more.
  */
 
-import { randomBytes, randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { assert, type Clock, HoldfastError, systemClock } from "../base/index.ts";
-import type { Disk, DiskFile, DiskLock } from "../disk/index.ts";
-import { encodeFrameHeader, entryType, frameHeaderBytes, hashOf, paddedSize, payloadLimitBytes } from "./frame.ts";
-import { merkleLeaf, merkleRoot } from "./merkle.ts";
-import {
-  cutTornTail,
-  type LogEnd,
-  logFrames,
-  readWal,
-  sequencesIn,
-  settleLog,
-  type TornTail,
-  TransactionReplay,
-  type WalEntry,
-} from "./recovery.ts";
-import { logFilePath } from "./segment-name.ts";
+import { assert, type Clock, HoldfastError } from "../base/index.ts";
+import type { Disk, DiskLock } from "../disk/index.ts";
+import type { WalFormat } from "./format.ts";
+import { type EntryType, entryType, noTransaction, payloadLimitBytes } from "./frame.ts";
+import { GroupQueue, type WaitingGroup } from "./group-queue.ts";
+import { logFilePath } from "./log-file-name.ts";
+import type { LogWriter } from "./log-writer.ts";
+import type { Submission, WalRecovery, WalStatistics, WalTransaction } from "./options.ts";
+import { type ReadOptions, readLog } from "./read.ts";
+import type { WalEntry } from "./replay.ts";
+import { openTransaction } from "./transaction.ts";
 
-export interface WalOptions {
+/** A file of the log, as truncation needs to know it. */
+export interface LogFile {
+  readonly fileNumber: number;
+  readonly firstSequence: number;
+  readonly oldestOpenFile: number;
+  bytes: number;
+}
+
+/** What `openWal` hands to the log that it opened. */
+export interface OpenedLog {
   readonly disk: Disk;
   readonly folder: string;
-  /** Called for every committed entry, in order, before `openWal` returns. */
-  readonly onEntry?: (entry: WalEntry) => void;
-  readonly clock?: Clock;
-  /** A new file is begun where one would grow beyond this. Default 64 MiB. */
-  readonly fileLimitBytes?: number;
+  readonly format: WalFormat;
+  readonly clock: Clock;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly totalLimitBytes: number;
+  readonly lock: DiskLock;
+  readonly writer: LogWriter;
+  readonly files: LogFile[];
+  readonly nextSequence: number;
+  readonly truncatedBefore: number;
+  readonly acceptedBefore: number;
+  readonly recovery: WalRecovery;
 }
 
-/** What opening found and did. */
-export interface WalRecovery {
-  readonly entries: number;
-  /** Transactions that were never committed. */
-  readonly rolledBack: number;
-  readonly torn: (TornTail & { readonly copy: string }) | undefined;
-}
-
-export interface WalTransaction {
-  append(payload: Uint8Array): void;
-  /** Durable, all of it, when this resolves. Resolves with the sequence number of the COMMIT. */
-  commit(): Promise<number>;
-  abort(): Promise<void>;
-}
-
-interface Waiting {
-  readonly type: number;
-  readonly transactionId: Uint8Array;
-  readonly payload: Uint8Array;
-  readonly durable: PromiseWithResolvers<number>;
-}
-
-const defaultFileLimitBytes = 64 * 2 ** 20;
-const groupLimitBytes = 8 * 2 ** 20;
-const noTransaction = new Uint8Array(16);
-const padding = new Uint8Array(frameHeaderBytes);
-
-/** Opens the log in `folder`, made where missing, and recovers it. Another holder is refused with DISK_LOCKED. */
-export async function openWal(options: WalOptions): Promise<Wal> {
-  const { disk, folder } = options;
-  await disk.makeFolder(folder);
-  const lock = await disk.lock(join(folder, "wal"));
-  try {
-    await settleLog(disk, folder);
-    const replay = new TransactionReplay(folder);
-    const frames = logFrames(disk, folder);
-    let entries = 0;
-    let step = await frames.next();
-    for (; step.done !== true; step = await frames.next()) {
-      for (const entry of replay.accept(step.value)) {
-        options.onEntry?.(entry);
-        entries++;
-      }
-    }
-    const end = step.value;
-    const copy = end?.torn === undefined ? undefined : await cutTornTail(disk, end.torn);
-    const torn = end?.torn === undefined || copy === undefined ? undefined : { ...end.torn, copy };
-    const wal = new Wal(options, lock, { entries, rolledBack: replay.unfinished, torn });
-    await wal.continueFrom(end);
-    return wal;
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
-}
+/** A leap in sequence numbers after a crash is larger than this: so none that was given out is used again. */
+export const waitingEntriesLimit = 2 ** 20;
 
 export class Wal implements AsyncDisposable {
   readonly recovery: WalRecovery;
-  readonly #disk: Disk;
-  readonly #folder: string;
-  readonly #clock: Clock;
-  readonly #fileLimitBytes: number;
-  readonly #lock: DiskLock;
-  #file: DiskFile | undefined;
-  #fileNumber = 0;
-  #epoch = 0n;
-  #offset = 0;
-  #link: Uint8Array = new Uint8Array(32);
-  #sequence = 1;
-  #queue: Waiting[] = [];
-  #writing: Promise<void> | undefined;
+  readonly #log: OpenedLog;
+  readonly #writer: LogWriter;
+  readonly #queue: GroupQueue;
+  readonly #openTransactions = new Map<Uint8Array, number>();
+  #nextSequence: number;
+  #durableSequence: number;
+  #truncatedBefore: number;
+  #closing: Promise<void> | undefined;
   #failure: HoldfastError | undefined;
-  #closed = false;
+  #groups = 0;
+  #entries = 0;
+  #writtenBytes = 0;
 
-  constructor(options: WalOptions, lock: DiskLock, recovery: WalRecovery) {
-    this.#disk = options.disk;
-    this.#folder = options.folder;
-    this.#clock = options.clock ?? systemClock;
-    this.#fileLimitBytes = options.fileLimitBytes ?? defaultFileLimitBytes;
-    this.#lock = lock;
-    this.recovery = recovery;
+  /** Logs are opened by `openWal`. */
+  constructor(log: OpenedLog) {
+    this.#log = log;
+    this.#writer = log.writer;
+    this.#nextSequence = log.nextSequence;
+    this.#durableSequence = log.nextSequence - 1;
+    this.#truncatedBefore = log.truncatedBefore;
+    this.recovery = log.recovery;
+    this.#queue = new GroupQueue(log.format, (group) => this.#writeGroup(group));
   }
 
-  /** Used once, by openWal. After a torn tail a new file is begun, so that nothing cut off can come back to life. */
-  async continueFrom(end: LogEnd | undefined): Promise<void> {
-    if (end !== undefined) {
-      this.#fileNumber = end.fileNumber;
-      this.#link = end.link;
-      this.#sequence = end.nextSequence + (end.torn === undefined ? 0 : sequencesIn(end.torn));
-    }
-    if (end === undefined || end.torn !== undefined) return await this.#beginFile();
-    this.#epoch = end.epoch;
-    this.#offset = end.offset;
-    this.#file = await this.#disk.open(logFilePath(this.#folder, end.fileNumber), "read-write");
-  }
-
-  /** Why nothing more can be written, or undefined while all is well. */
+  /** Why nothing more can be written (WAL_FAILED), or undefined while all is well. */
   get failure(): HoldfastError | undefined {
     return this.#failure;
   }
 
-  /** Appends one entry that is a transaction of its own. Durable when this resolves, with its sequence number. */
-  async append(payload: Uint8Array): Promise<number> {
-    return await this.#enqueue(entryType.record, noTransaction, payload);
+  /** The last sequence number given out. */
+  get visibleSequence(): number {
+    return this.#nextSequence - 1;
   }
 
-  /** Begins a transaction; the execution context is the first segment under its Merkle root. */
-  begin(context: Uint8Array): WalTransaction {
-    const id = Uint8Array.from(Buffer.from(randomUUID().replaceAll("-", ""), "hex"));
-    const leaves = [merkleLeaf(context)];
-    let open = true;
-    const send = (type: number, payload: Uint8Array): Promise<number> => {
-      assert(open, "a transaction is not used after its end");
-      const durable = this.#enqueue(type, id, payload);
-      // Whoever commits learns of a failure; the parts before need no one to listen.
-      durable.catch(() => undefined);
-      return durable;
-    };
-    send(entryType.begin, context);
+  /** The last sequence number that is known to be on the disk. */
+  get durableSequence(): number {
+    return this.#durableSequence;
+  }
+
+  get statistics(): WalStatistics {
+    const { files } = this.#log;
     return {
-      append(payload) {
-        send(entryType.data, payload);
-        leaves.push(merkleLeaf(payload));
-      },
-      commit() {
-        const durable = send(entryType.commit, merkleRoot(leaves));
-        open = false;
-        return durable;
-      },
-      async abort() {
-        const durable = send(entryType.abort, new Uint8Array(0));
-        open = false;
-        await durable;
-      },
+      groups: this.#groups,
+      syncs: this.#writer.syncs,
+      entries: this.#entries,
+      writtenBytes: this.#writtenBytes,
+      files: files.length,
+      totalBytes: this.#totalBytes,
     };
   }
 
-  /** The committed entries that are on the disk now, read anew and verified. */
-  read(): AsyncGenerator<WalEntry> {
-    return readWal(this.#disk, this.#folder);
+  /**
+   * Takes entries over as one atomic group: after a crash all of them are there or none. Throws WAL_FAILED, WAL_CLOSED,
+   * WAL_TOO_LARGE (above 16 MiB together), and, retryable, WAL_FULL or WAL_BUSY.
+   */
+  submit(payloads: readonly Uint8Array[]): Submission {
+    const bytes = payloads.reduce((sum, { length }) => sum + length, 0);
+    this.#refuse(bytes, payloads.length, false);
+    const first = this.#nextSequence;
+    const durable = this.#add(entryType.records, noTransaction, payloads, payloads.length);
+    return { first, last: first + payloads.length - 1, durable };
   }
 
+  /** Appends one entry. Durable when this resolves, with its sequence number. Rejects as `submit` throws. */
+  async append(payload: Uint8Array): Promise<number> {
+    const { last, durable } = this.submit([payload]);
+    await durable;
+    return last;
+  }
+
+  /** Appends entries that are there together or not at all. Resolves with the sequence number of the last. */
+  async appendAll(payloads: readonly Uint8Array[]): Promise<number> {
+    assert(payloads.length > 0, "a group holds something");
+    const { last, durable } = this.submit(payloads);
+    await durable;
+    return last;
+  }
+
+  /** Begins a transaction; the execution context is the first segment under its Merkle root (W4). */
+  begin(context: Uint8Array): WalTransaction {
+    const id = this.#log.randomBytes(16);
+    return openTransaction(context, (type, payload) => {
+      this.#refuse(payload.length, 1, type === entryType.commit || type === entryType.abort);
+      const sequence = this.#nextSequence;
+      return { sequence, durable: this.#add(type, id, [payload], 1) };
+    });
+  }
+
+  /** Begins a new file now. */
+  async rotate(): Promise<void> {
+    await this.#inTurn(() => this.#beginFile());
+  }
+
+  /**
+   * Forgets the entries below this sequence number: they never come back, and files that hold nothing else are removed.
+   * Resolves with how many were. Transactions that are still open keep what they need.
+   */
+  async truncateBefore(sequence: number): Promise<number> {
+    let removed = 0;
+    await this.#inTurn(async () => {
+      const before = Math.min(sequence, this.#durableSequence + 1);
+      if (before <= this.#truncatedBefore) return;
+      this.#truncatedBefore = before;
+      await this.#beginFile();
+      removed = await this.#removeTruncated();
+    });
+    return removed;
+  }
+
+  /** The committed entries that were durable when this is called, in order, from a sequence number on. */
+  read(options: ReadOptions = {}): AsyncGenerator<WalEntry> {
+    const { disk, folder, files, format } = this.#log;
+    const from = Math.max(options.from ?? 0, this.#truncatedBefore);
+    const holding = files.findLast(({ firstSequence }) => firstSequence <= from) ?? files[0];
+    const fromFile = holding?.oldestOpenFile ?? 1;
+    const durableEnd = { fileNumber: this.#writer.fileNumber, offset: this.#writer.offset };
+    const numbers = files.map(({ fileNumber }) => fileNumber);
+    const log = { format, numbers, unfinished: [] };
+    // What was accepted as lost when the log was opened stays so.
+    const onLoss = this.recovery.lost.length > 0 ? () => undefined : undefined;
+    return readLog(disk, folder, log, { from, signal: options.signal, fromFile, durableEnd, onLoss });
+  }
+
+  /** Waits for what was appended, marks the log as closed in order, and releases it. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    while (this.#writing !== undefined) await this.#writing;
-    try {
-      await this.#file?.close();
-    } finally {
-      await this.#lock.release();
-    }
+    this.#closing ??= this.#close();
+    await this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  #enqueue(type: number, transactionId: Uint8Array, payload: Uint8Array): Promise<number> {
-    const refusal = this.#refusalOf(payload);
-    if (refusal !== undefined) return Promise.reject(refusal);
-    const durable = Promise.withResolvers<number>();
-    this.#queue.push({ type, transactionId, payload: payload.slice(), durable });
-    this.#writing ??= this.#writeGroups();
-    return durable.promise;
+  get #totalBytes(): number {
+    return this.#log.files.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  #refusalOf(payload: Uint8Array): HoldfastError | undefined {
-    if (this.#failure !== undefined) return this.#failure;
-    if (this.#closed) return new HoldfastError("WAL_CLOSED", `the log in ${this.#folder} is closed`);
-    if (payload.length <= payloadLimitBytes) return undefined;
-    const message = `an entry of ${payload.length} bytes is larger than the limit of ${payloadLimitBytes}`;
-    return new HoldfastError("WAL_TOO_LARGE", message, { hint: "Keep large things in files and log their hash." });
-  }
-
-  async #writeGroups(): Promise<void> {
-    // One turn, so that all who append in this one share the first group too.
-    await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const group = this.#takeGroup();
-      try {
-        if (this.#failure !== undefined) throw this.#failure;
-        const sequences = await this.#writeGroup(group);
-        for (const [place, waiting] of group.entries()) waiting.durable.resolve(sequences + place);
-      } catch (cause) {
-        this.#failure ??= failureOf(cause, logFilePath(this.#folder, this.#fileNumber));
-        for (const waiting of group) waiting.durable.reject(this.#failure);
-      }
+  #refuse(bytes: number, entries: number, endsTransaction: boolean): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { folder, totalLimitBytes } = this.#log;
+    if (this.#closing !== undefined) throw new HoldfastError("WAL_CLOSED", `the log in ${folder} is closed`);
+    if (bytes > payloadLimitBytes) {
+      const message = `an entry or group of ${bytes} bytes is larger than the limit of ${payloadLimitBytes}`;
+      throw new HoldfastError("WAL_TOO_LARGE", message, { hint: "Keep large things in files and log their hash." });
     }
-    this.#writing = undefined;
-  }
-
-  #takeGroup(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const waiting of this.#queue) {
-      bytes += frameHeaderBytes + paddedSize(waiting.payload.length);
-      if (count > 0 && bytes > groupLimitBytes) break;
-      count++;
+    if (!endsTransaction && this.#queue.waitingEntries + entries >= waitingEntriesLimit) {
+      throw new HoldfastError("WAL_BUSY", `${this.#queue.waitingEntries} entries wait to be written already`, {
+        hint: "Wait for some of them to become durable, then append more.",
+        retryable: true,
+      });
     }
-    return this.#queue.splice(0, count);
+    if (!endsTransaction && this.#totalBytes + this.#queue.waitingBytes + bytes > totalLimitBytes) {
+      throw new HoldfastError("WAL_FULL", `the log in ${folder} has reached its limit of ${totalLimitBytes} bytes`, {
+        hint: "Truncate what is no longer needed (truncateBefore), or raise totalLimitBytes.",
+        retryable: true,
+        details: { path: folder, totalBytes: this.#totalBytes, totalLimitBytes },
+      });
+    }
   }
 
-  /** One write, one sync. Returns the sequence number of the first of the group. */
-  async #writeGroup(group: readonly Waiting[]): Promise<number> {
-    const size = group.reduce((sum, { payload }) => sum + frameHeaderBytes + paddedSize(payload.length), 0);
-    if (this.#offset > frameHeaderBytes && this.#offset + size > this.#fileLimitBytes) await this.#beginFile();
-    const file = this.#file;
-    assert(file !== undefined, "the log has a file");
-    const from = this.#offset;
-    const first = this.#sequence;
-    const parts = group.flatMap((waiting) => this.#encode(waiting, from));
-    await file.writeAt(parts, from);
-    await file.syncData();
-    return first;
+  #add(type: EntryType, transactionId: Uint8Array, payloads: readonly Uint8Array[], sequences: number): Promise<void> {
+    const sequence = this.#nextSequence;
+    this.#nextSequence += sequences;
+    const content = { type, transactionId, sequence, payloads, timestampNs: this.#nowNs() };
+    return this.#queue.add(content, sequences, type !== entryType.records);
   }
 
-  /** The parts of the next frame; moves the end of the log behind it. `syncedOffset` is where its group begins. */
-  #encode({ type, transactionId, payload }: Waiting, syncedOffset: number): Uint8Array[] {
-    const nextOffset = this.#offset + frameHeaderBytes + paddedSize(payload.length);
-    const header = encodeFrameHeader({
-      transactionId,
-      sequence: this.#sequence,
-      epoch: this.#epoch,
-      timestampNs: BigInt(Math.round(this.#clock.nowMs())) * 1_000_000n,
-      type,
-      payloadBytes: payload.length,
-      payloadHash: hashOf(payload),
-      nextOffset,
-      link: this.#link,
-      offset: this.#offset,
-      syncedOffset,
-      fileNumber: this.#fileNumber,
+  #nowNs(): bigint {
+    return BigInt(Math.round(this.#log.clock.nowMs())) * 1_000_000n;
+  }
+
+  async #writeGroup(group: WaitingGroup): Promise<void> {
+    await this.#guarded(async () => {
+      if (this.#writer.isFullFor(group.frames)) await this.#beginFile();
+      const before = this.#writer.offset;
+      await this.#writer.write(group.frames);
+      this.#groups++;
+      this.#entries += group.entries;
+      this.#writtenBytes += this.#writer.offset - before;
+      this.#durableSequence = group.nextSequence - 1;
     });
-    this.#offset = nextOffset;
-    this.#link = hashOf(header);
-    this.#sequence++;
-    return [header, payload, padding.subarray(0, paddedSize(payload.length) - payload.length)];
+    const active = this.#log.files.at(-1);
+    if (active !== undefined) active.bytes = this.#writer.offset;
+    for (const { type, id } of group.transactions) {
+      if (type === entryType.begin) this.#openTransactions.set(id, this.#writer.fileNumber);
+      else if (type !== entryType.data) this.#openTransactions.delete(id);
+    }
   }
 
-  /** The new file has its first frame, durably, before it has its name: so no log file is ever without one. */
   async #beginFile(): Promise<void> {
-    await this.#file?.close();
-    this.#file = undefined;
-    this.#fileNumber++;
-    this.#epoch = randomBytes(8).readBigUInt64LE();
-    this.#offset = 0;
-    const [header = padding] = this.#encode(
-      {
-        type: entryType.file,
-        transactionId: noTransaction,
-        payload: new Uint8Array(0),
-        durable: Promise.withResolvers(),
-      },
-      0,
-    );
-    const path = logFilePath(this.#folder, this.#fileNumber);
-    await this.#disk.writeFileAtomic(path, header);
-    this.#file = await this.#disk.open(path, "read-write");
+    const fileNumber = this.#writer.fileNumber + 1;
+    const oldestOpenFile = Math.min(fileNumber, ...this.#openTransactions.values());
+    const sequence = this.#durableSequence + 1;
+    const [truncatedBefore, acceptedBefore] = [this.#truncatedBefore, this.#log.acceptedBefore];
+    const next = { fileNumber, firstSequence: sequence, oldestOpenFile, bytes: 0 };
+    const firstFile = firstNeededFile([...this.#log.files, next], truncatedBefore);
+    const facts = { firstFile, truncatedBefore, oldestOpenFile, rollsBack: 0, acceptedBefore };
+    await this.#writer.beginFile({ facts, sequence });
+    this.#log.files.push({ ...next, bytes: this.#writer.offset });
   }
+
+  /** Oldest first: nobody ever sees a gap between the files that are left. */
+  async #removeTruncated(): Promise<number> {
+    const { disk, folder, format, files } = this.#log;
+    const firstFile = firstNeededFile(files, this.#truncatedBefore);
+    let removed = 0;
+    for (let oldest = files[0]; oldest !== undefined && oldest.fileNumber < firstFile; oldest = files[0]) {
+      await disk.remove(logFilePath(folder, oldest.fileNumber, format));
+      files.shift();
+      removed++;
+    }
+    return removed;
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#refuse(0, 0, true);
+    await this.#queue.inTurn(() => this.#guarded(work));
+  }
+
+  /** Whatever fails in here ends the log for writing. */
+  async #guarded(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (cause) {
+      this.#failure ??= failureOf(cause, this.#writer.path);
+      throw this.#failure;
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#queue.idle();
+    try {
+      if (this.#failure === undefined) await this.#writer.seal(this.#nextSequence);
+    } finally {
+      await this.#writer.close();
+      await this.#log.lock.release();
+    }
+  }
+}
+
+/** Of these files the oldest that is still needed: one may be begun by a transaction that a later one goes on with. */
+export function firstNeededFile(files: readonly LogFile[], truncatedBefore: number): number {
+  const holding = files.findLast(({ firstSequence }) => firstSequence <= truncatedBefore) ?? files[0];
+  return Math.min(holding?.fileNumber ?? 1, holding?.oldestOpenFile ?? 1);
 }
 
 function failureOf(cause: unknown, path: string): HoldfastError {

@@ -1,0 +1,60 @@
+/** Reads through a log file in large chunks, forward for the most part. Memory is bounded by one chunk or one frame. */
+
+import type { DiskFile } from "../disk/index.ts";
+
+const chunkBytes = 1 << 20;
+const searchBytes = 65_536;
+
+export class FileReader {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly #file: DiskFile;
+  #chunk = new Uint8Array(0);
+  #chunkOffset = 0;
+
+  constructor(file: DiskFile, sizeBytes: number) {
+    this.#file = file;
+    this.path = file.path;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** These bytes, or undefined where the file ends before them. Valid until the next call. */
+  bytesAt(offset: number, length: number): Uint8Array | undefined | Promise<Uint8Array | undefined> {
+    if (offset + length > this.sizeBytes) return undefined;
+    const from = offset - this.#chunkOffset;
+    if (from >= 0 && from + length <= this.#chunk.length) return this.#chunk.subarray(from, from + length);
+    return this.#load(offset, length);
+  }
+
+  async #load(offset: number, length: number): Promise<Uint8Array | undefined> {
+    const chunk = new Uint8Array(Math.min(Math.max(length, chunkBytes), this.sizeBytes - offset));
+    const count = await this.#file.readAt(chunk, offset);
+    this.#chunk = chunk.subarray(0, count);
+    this.#chunkOffset = offset;
+    return count < length ? undefined : this.#chunk.subarray(0, length);
+  }
+
+  /** Where these bytes are found first from `offset` on, within `limitBytes`; undefined where they are not. */
+  async find(wanted: Uint8Array, offset: number, limitBytes: number): Promise<number | undefined> {
+    const end = Math.min(this.sizeBytes, offset + limitBytes);
+    for (let from = offset; from < end; from += searchBytes) {
+      const bytes = await this.bytesAt(from, Math.min(searchBytes + wanted.length - 1, end - from));
+      if (bytes === undefined) return undefined;
+      const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(wanted);
+      if (at >= 0) return from + at;
+    }
+    return undefined;
+  }
+
+  /** Where the last byte that is not zero ends, from `offset` on; `offset` where there is none. */
+  async endOfContent(offset: number): Promise<number> {
+    let end = offset;
+    for (let from = offset; from < this.sizeBytes; from += searchBytes) {
+      const bytes = await this.bytesAt(from, Math.min(searchBytes, this.sizeBytes - from));
+      if (bytes === undefined) break;
+      const last = bytes.findLastIndex((byte) => byte !== 0);
+      if (last >= 0) end = from + last + 1;
+    }
+    return end;
+  }
+}
