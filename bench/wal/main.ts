@@ -67,9 +67,9 @@ function installPeers(): void {
   if (status !== 0) throw new Error(`npm ci in ${folder} failed`);
 }
 
-async function contendersOf(plan: RowPlan): Promise<{ contender: Contender; kind: Result["kind"] }[]> {
+function contendersOf(plan: RowPlan): { contender: Contender; kind: Result["kind"] }[] {
   const raw = plan.writers === 1 && plan.recordsEach === 1 ? [rawAppend(records), rawAppendBlocking(records)] : [];
-  const peers = await peersFor(plan, records);
+  const peers = peersFor(plan, records);
   return [
     ...measuredForms.map((form) => ({ contender: holdfast(form, plan, records), kind: "holdfast" as const })),
     ...raw.map((contender) => ({ contender, kind: "raw" as const })),
@@ -80,7 +80,7 @@ async function contendersOf(plan: RowPlan): Promise<{ contender: Contender; kind
 /** Every contender stays open for the whole row and works in every round, in an order that turns round each time. */
 async function measureRow(plan: RowPlan, folder: string): Promise<Row> {
   mkdirSync(folder);
-  const contenders = await contendersOf(plan);
+  const contenders = contendersOf(plan);
   const open = [];
   try {
     for (const [place, { contender }] of contenders.entries()) {

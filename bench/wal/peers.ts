@@ -1,5 +1,11 @@
-/** What a Node program would otherwise make records durable with, each set so that it acknowledges only what is. */
+/**
+ * What a Node program would otherwise make records durable with, each set so that it acknowledges only what is.
+ *
+ * classic-level and lmdb are installed apart, in this folder's own package, so their types cannot be imported where they
+ * are not; what is used of them is declared here.
+ */
 import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { blockingLoop, type Contender, closedLoop } from "./contender.ts";
@@ -10,22 +16,39 @@ export interface Load {
   readonly recordsEach: number;
 }
 
-export async function peersFor(load: Load, records: readonly Uint8Array[]): Promise<Contender[]> {
-  const grouped = load.writers * load.recordsEach;
-  return [
-    await classicLevel(load, records),
-    await lmdb(load, records, false),
-    await lmdb(load, records, true),
-    sqlite(grouped, records),
-  ];
+interface ClassicLevelPackage {
+  readonly ClassicLevel: new (path: string, options: { valueEncoding: "view" }) => ClassicLevelDatabase;
 }
 
-async function classicLevel({ writers, recordsEach }: Load, records: readonly Uint8Array[]): Promise<Contender> {
-  const { ClassicLevel } = await import("classic-level");
+interface ClassicLevelDatabase {
+  open(): Promise<void>;
+  put(key: string, value: Uint8Array, options: { sync: boolean }): Promise<void>;
+  batch(puts: readonly { type: "put"; key: string; value: Uint8Array }[], options: { sync: boolean }): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface LmdbPackage {
+  open(options: { path: string; encoding: "binary"; overlappingSync: boolean }): LmdbDatabase;
+}
+
+interface LmdbDatabase {
+  readonly flushed: PromiseLike<unknown>;
+  put(key: number, value: Uint8Array): Promise<boolean>;
+  batch(puts: () => unknown): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export function peersFor(load: Load, records: readonly Uint8Array[]): Contender[] {
+  const grouped = load.writers * load.recordsEach;
+  return [classicLevel(load, records), lmdb(load, records, false), lmdb(load, records, true), sqlite(grouped, records)];
+}
+
+function classicLevel({ writers, recordsEach }: Load, records: readonly Uint8Array[]): Contender {
+  const { ClassicLevel } = packageNamed("classic-level") as ClassicLevelPackage;
   return {
     name: "classic-level, sync",
     async open(folder) {
-      const db = new ClassicLevel<string, Uint8Array>(join(folder, "db"), { valueEncoding: "view" });
+      const db = new ClassicLevel(join(folder, "db"), { valueEncoding: "view" });
       await db.open();
       let next = 0;
       const one = (): [string, Uint8Array] => [keyOf(next), records[next++ % records.length]!];
@@ -46,18 +69,14 @@ async function classicLevel({ writers, recordsEach }: Load, records: readonly Ui
 }
 
 /** It gathers writes into transactions by itself. Durable either before a commit is told, or with `flushed` after it. */
-async function lmdb(
-  { writers, recordsEach }: Load,
-  records: readonly Uint8Array[],
-  flushedLater: boolean,
-): Promise<Contender> {
-  const { open } = await import("lmdb");
+function lmdb({ writers, recordsEach }: Load, records: readonly Uint8Array[], flushedLater: boolean): Contender {
+  const { open } = packageNamed("lmdb") as LmdbPackage;
   return {
     name: flushedLater ? "lmdb, awaiting flushed" : "lmdb, sync at commit",
     async open(folder) {
       const path = join(folder, "db");
       mkdirSync(path);
-      const db = open<Uint8Array, number>({ path, encoding: "binary", overlappingSync: flushedLater });
+      const db = open({ path, encoding: "binary", overlappingSync: flushedLater });
       let next = 0;
       const put = (): Promise<boolean> => db.put(next, asBuffer(records[next++ % records.length]!));
       const append = async (): Promise<void> => {
@@ -94,6 +113,10 @@ function sqlite(grouped: number, records: readonly Uint8Array[]): Contender {
       };
     },
   };
+}
+
+function packageNamed(name: string): unknown {
+  return createRequire(import.meta.url)(name);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
