@@ -1,4 +1,6 @@
-/** Damage of two kinds, from a seed: to bytes as they lie in a file, and to a message as a broken exporter writes it. */
+/**
+ * Damage of two kinds, from a seed: to bytes as they lie in a file, and to a message as a broken exporter writes it.
+ */
 import { type DescMessage, fromBinary, ScalarType, toBinary } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 

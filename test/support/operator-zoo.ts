@@ -1,4 +1,6 @@
-/** Small models in which operators stand that compute with shapes, sizes and indices: there is the most to get wrong. */
+/**
+ * Small models in which operators stand that compute with shapes, sizes and indices: there is the most to get wrong.
+ */
 import {
   booleans,
   floatAttribute,
