@@ -62,7 +62,7 @@ describe.each(Object.keys(blueprints))("the Blueprint %s", (name) => {
       if (graph) {
         const decoded = graph;
         expect(encodeBlueprint(decoded), `seed ${seed}`).toEqual(damaged);
-        // A graph that holds together may still make no sense to the planner: that is for it to say.
+        // A graph that holds together may still make no sense: that is for the planner to say.
         refusal(name, seed, () => planGraph(decoded, { name }));
       }
       expect(performance.now() - startedMs, `seed ${seed}`).toBeLessThan(limitMs);
