@@ -4,7 +4,6 @@ import { randomUUID } from "node:crypto";
 import { constants, type Dirent, open as openFile, type Stats } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { HoldfastError } from "../base/index.ts";
 import {
   type Disk,
   type DiskFile,
@@ -17,6 +16,7 @@ import {
   type OpenMode,
   type OpenOptions,
   type ReadOptions,
+  refuseLarger,
 } from "./disk.ts";
 import { diskError, systemCodeOf } from "./disk-error.ts";
 import { findMount } from "./mount.ts";
@@ -144,14 +144,6 @@ export class NodeDisk implements Disk {
       all = longer;
     }
   }
-}
-
-function refuseLarger(path: string, sizeBytes: number, limitBytes: number): void {
-  if (sizeBytes <= limitBytes) return;
-  throw new HoldfastError("DISK_TOO_LARGE", `${path} has ${sizeBytes} bytes, more than the limit of ${limitBytes}`, {
-    hint: "Check that this is the file you mean.",
-    details: { path, sizeBytes, limitBytes },
-  });
 }
 
 function kindOf(entry: Dirent | Stats): FileStat["kind"] {
