@@ -1,6 +1,6 @@
 /**
- * The process whose device fails: appends from a few sides and prints each acknowledgement, as `kill-writer` does, until
- * something is refused. Then it tries on, for a failed log must stay so:
+ * The process whose device fails: appends from a few sides and prints each acknowledgement, as `kill-writer` does,
+ * until something is refused. Then it tries on, for a failed log must stay so:
  *
  *     failed WAL_FAILED DISK_IO      the first refusal, and its cause
  *     refused WAL_FAILED             each attempt after it
