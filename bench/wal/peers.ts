@@ -1,8 +1,8 @@
 /**
  * What a Node program would otherwise make records durable with, each set so that it acknowledges only what is.
  *
- * classic-level and lmdb are installed apart, in this folder's own package, so their types cannot be imported where they
- * are not; what is used of them is declared here.
+ * classic-level and lmdb are installed apart, in a package of their own, so their types cannot be imported where they
+ * are not installed; what is used of them is declared here.
  */
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -68,7 +68,7 @@ function classicLevel({ writers, recordsEach }: Load, records: readonly Uint8Arr
   };
 }
 
-/** It gathers writes into transactions by itself. Durable either before a commit is told, or with `flushed` after it. */
+/** It gathers writes into transactions by itself; durable before a commit is told, or with `flushed` after it. */
 function lmdb({ writers, recordsEach }: Load, records: readonly Uint8Array[], flushedLater: boolean): Contender {
   const { open } = packageNamed("lmdb") as LmdbPackage;
   return {

@@ -31,7 +31,8 @@ export class LogWitness {
   readonly #aborted = new Set<string>();
   /** What each sequence number has stood for, ever. */
   readonly #stoodFor = new Map<number, string>();
-  #truncatedBefore = 0;
+  /** All that were asked for, whether or not they came about. */
+  readonly #truncations = [0];
   #complaints: string[] = [];
 
   get acknowledged(): number {
@@ -43,7 +44,7 @@ export class LogWitness {
     this.#complaints = [];
     const [word, key = "", first, second] = line.split(" ");
     if (word === "aborted") this.#aborted.add(key);
-    if (word === "truncating") this.#truncatedBefore = Math.max(this.#truncatedBefore, Number(key));
+    if (word === "truncating") this.#truncations.push(Number(key));
     if (word === "begun") this.#begun.set(key, Number(first));
     if (word === "committed") this.#acknowledged.set(key, { after: this.#begun.get(key)!, lastSequence: undefined });
     if (word === "acked") {
@@ -59,9 +60,11 @@ export class LogWitness {
     this.#complaints = [];
     const writes = this.#gather(entries);
     for (const [key, found] of writes) this.#checkWhole(key, found);
+    const truncatedBefore = Math.max(...this.#truncations);
     for (const [key, { after, lastSequence }] of this.#acknowledged) {
       const last = writes.get(key)?.at(-1)?.sequence;
-      if (last === undefined && after + 1 >= this.#truncatedBefore) this.#complain(`${key} is not there any more`);
+      if (last === undefined && (lastSequence ?? after + 1) >= truncatedBefore)
+        this.#complain(`${key} is not there any more`);
       if (last === undefined || lastSequence === undefined || last === lastSequence) continue;
       this.#complain(`${key} was acknowledged as ${lastSequence} and is ${last}`);
     }
@@ -118,9 +121,11 @@ export class LogWitness {
     const rising = found.every(({ sequence }, place) => place === 0 || sequence > found[place - 1]!.sequence);
     if (!inOrder || !rising) this.#complain(`${key} is there out of order, or an entry is there twice`);
     if (missing === 0) return;
-    // A truncation forgets entries, not writes: the first ones of a write may lie before it.
+    // A truncation forgets entries, not writes: the first ones of a write may lie before it. Which one was the last to
+    // come about, before a kill, nobody knows.
     const before = this.#begun.get(key) ?? found[0]!.sequence - missing - 1;
-    const isCut = before + missing < this.#truncatedBefore && found[0]!.sequence >= this.#truncatedBefore;
+    const { sequence } = found[0]!;
+    const isCut = this.#truncations.some((point) => before + missing < point && point <= sequence);
     if (!isCut) this.#complain(`${key} is there with ${found.length} of ${of} entries`);
   }
 
