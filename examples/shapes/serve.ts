@@ -56,10 +56,24 @@ export function entriesOf(artifact: string): Map<string, Entry> {
   const drawing = join(import.meta.dirname, "draw.ts");
   entries.set("/draw.js", {
     type: types[".js"],
-    read: async () => stripTypeScriptTypes(await readFile(drawing, "utf8")),
+    read: async () => withoutTypes(await readFile(drawing, "utf8")),
   });
   entries.set("/", entries.get("/index.html")!);
   return entries;
+}
+
+/** Node warns once that this is an experiment, which whoever looks at the example can do nothing about. */
+function withoutTypes(source: string): string {
+  const { emitWarning } = process;
+  const others = (...all: Parameters<typeof emitWarning>): void => {
+    if (!String(all[0]).startsWith("stripTypeScriptTypes ")) emitWarning(...all);
+  };
+  process.emitWarning = others as typeof emitWarning;
+  try {
+    return stripTypeScriptTypes(source);
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
 
 /** Listens on the loopback address; port 0 takes any that is free. */

@@ -10,3 +10,4 @@ export {
   type HoldfastErrorOptions,
   type WireError,
 } from "./errors.ts";
+export { nearestName } from "./nearest-name.ts";

@@ -1,8 +1,8 @@
 /** Flags that name shapes and values of inputs, and paths, turned into what the compiler takes. */
-import { basename, extname, join } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { HoldfastError, utf8Text } from "../base/index.ts";
-import { type Disk, NodeDisk } from "../disk/index.ts";
+import { HoldfastError, nearestName, utf8Text } from "../base/index.ts";
+import { type Disk, type FileStat, NodeDisk } from "../disk/index.ts";
 import { type ConstantData, denseConstant, externalLocations, staysInside } from "../tensor/index.ts";
 import { readNpy } from "./npy.ts";
 
@@ -25,7 +25,10 @@ export function parseFlags<const T extends ParseArgsConfig["options"] & object>(
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (cause) {
     const message = cause instanceof Error ? cause.message.split(". ")[0]! : String(cause);
-    throw usage(`${command}: ${message}`, `holdfast ${command} --help lists the flags`);
+    const unknown = /^Unknown option '--([^'=]+)/.exec(message)?.[1];
+    const near = unknown === undefined ? undefined : nearestName(unknown, Object.keys(options));
+    const help = `holdfast ${command} --help lists the flags`;
+    throw usage(`${command}: ${message}`, near === undefined ? help : `did you mean --${near}? ${help}`);
   }
 }
 
@@ -34,17 +37,14 @@ export function parseShapes(flags: readonly string[]): Record<string, readonly n
   const shapes: Record<string, readonly number[]> = {};
   for (const flag of flags) {
     const split = flag.lastIndexOf("=");
-    const extents = flag
-      .slice(split + 1)
-      .split("x")
-      .map(Number);
-    if (split < 1 || extents.some((extent) => !Number.isInteger(extent) || extent < 0)) {
+    const extents = flag.slice(split + 1).split("x");
+    if (split < 1 || !extents.every((extent) => /^\d{1,15}$/.test(extent))) {
       throw usage(
         `--shape ${flag} is not of the form NAME=1x3x224x224`,
         "for a scalar leave the shape out of the model, or use --bind",
       );
     }
-    shapes[flag.slice(0, split)] = extents;
+    shapes[flag.slice(0, split)] = extents.map(Number);
   }
   return shapes;
 }
@@ -110,6 +110,48 @@ export function nameOfModel(path: string): string {
     .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
     .replace(/^[.-]+/, "");
   return name === "" ? "model" : name.slice(0, 100);
+}
+
+/** Says in which file it is what the compiler found wrong with a model: the compiler knows of no files. */
+export async function withModel<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!HoldfastError.is(thrown) || !/^(ONNX|TENSOR|BLUEPRINT)_/.test(thrown.code)) throw thrown;
+    const { code, rawMessage, cause, hint, retryable, details } = thrown;
+    throw new HoldfastError(code, `${path}: ${rawMessage}`, {
+      ...(cause === undefined ? {} : { cause }),
+      ...(hint === undefined ? {} : { hint }),
+      retryable,
+      details: { ...details, path },
+    });
+  }
+}
+
+/** Refuses, before any work is done for it, a place where no folder can be. */
+export async function checkOutFolder(path: string): Promise<void> {
+  const hint = "give --out the path of a folder, there already or to be made";
+  if (path === "") throw usage("--out is empty", hint);
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
+    const found = await statOrNothing(folder);
+    if (found?.kind === "folder" || folder === dirname(folder)) return;
+    if (!found) continue;
+    const what = folder === resolve(path) ? "it" : folder;
+    throw new HoldfastError("CLI_BAD_OUT", `cannot write to --out ${path}: ${what} is a file, not a folder`, {
+      hint,
+      details: { out: path },
+    });
+  }
+}
+
+/** Below a file there is nothing, which systems call a mistake in the path. */
+async function statOrNothing(path: string): Promise<FileStat | undefined> {
+  try {
+    return await disk.stat(path);
+  } catch (error) {
+    if (HoldfastError.is(error) && error.code === "DISK_NOT_A_FOLDER") return undefined;
+    throw error;
+  }
 }
 
 export function readModel(path: string): Promise<Uint8Array> {

@@ -2,7 +2,7 @@
 /**
  * The command line. Each command is a file of its own; this one finds it and turns what it throws into an exit code.
  */
-import { HoldfastError } from "../base/index.ts";
+import { HoldfastError, nearestName } from "../base/index.ts";
 import { usage } from "./arguments.ts";
 import { compileCommand, compileHelp } from "./commands/compile.ts";
 import { inspectCommand, inspectHelp } from "./commands/inspect.ts";
@@ -49,8 +49,11 @@ async function main(args: readonly string[]): Promise<number> {
     return name === undefined ? exitCodes.usage : exitCodes.done;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!command)
-    throw usage(`there is no command ${JSON.stringify(name)}`, `use one of ${Object.keys(commands).join(", ")}`);
+  if (!command) {
+    const near = nearestName(name, Object.keys(commands));
+    const all = `the commands are ${Object.keys(commands).join(", ")}`;
+    throw usage(`there is no command ${JSON.stringify(name)}`, near ? `did you mean ${near}? ${all}` : all);
+  }
   if (rest.includes("--help") || rest.includes("-h")) {
     process.stdout.write(command.help);
     return exitCodes.done;

@@ -47,6 +47,11 @@ export class Terminal {
     this.#draw();
   }
 
+  /** Something that is at risk, and what to do about it. */
+  warning({ message, hint }: { readonly message: string; readonly hint: string }): void {
+    this.note(`${this.style("yellow", "warning")}: ${message}\n  ${this.style("cyan", "fix")} ${hint}`);
+  }
+
   /** The line at the bottom that says what is going on; empty takes it away. */
   status(text: string): void {
     if (!this.#live) return;

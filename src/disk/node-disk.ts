@@ -31,8 +31,9 @@ const openFlags: Readonly<Record<OpenMode, number>> = {
 
 export class NodeDisk implements Disk {
   async open(path: string, mode: OpenMode, options: OpenOptions = {}): Promise<DiskFile> {
-    const flags = openFlags[mode] | (options.dataSync === true ? constants.O_DSYNC : 0);
-    return await doing("open", path, async () => new NodeFile(path, await descriptorOf(path, flags)));
+    const dataSync = options.dataSync === true;
+    const flags = openFlags[mode] | (dataSync ? constants.O_DSYNC : 0);
+    return await doing("open", path, async () => new NodeFile(path, await descriptorOf(path, flags), { dataSync }));
   }
 
   async readFile(path: string, options: ReadOptions = {}): Promise<Uint8Array> {

@@ -13,7 +13,7 @@ import {
   type JobResult,
   journalFolder,
   openForge,
-  readJournal,
+  readLedger,
 } from "./index.ts";
 import { textToolchain } from "./testing/text-toolchain.ts";
 
@@ -31,10 +31,8 @@ async function run(forge: Forge, text: string, more: Partial<Parameters<Forge["s
 /** How often each unit was compiled, by what the journal says. */
 async function compilations(stateDir: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  for await (const { event } of readJournal(disk, journalFolder(stateDir))) {
-    if (event.case !== "unitCompiled") continue;
-    counts.set(event.value.unitKey, (counts.get(event.value.unitKey) ?? 0) + 1);
-  }
+  const ledger = await readLedger(disk, journalFolder(stateDir));
+  for (const { key, compilations } of ledger.units()) counts.set(key, compilations);
   return counts;
 }
 

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { type Clock, HoldfastError, systemClock } from "../base/index.ts";
 import { type Disk, NodeDisk } from "../disk/index.ts";
 import { type CellPool, type CellPoolOptions, createCellPool } from "../sandbox/index.ts";
+import type { DurabilityWarning } from "../wal/index.ts";
 import { BlobStore, hashHex } from "./blob-store.ts";
 import { ForgeEvents, type ForgeListener, type JobState } from "./events.ts";
 import { closedError, type JobResult, JobRun, type UnitCells } from "./job-run.ts";
@@ -123,6 +124,11 @@ export class Forge implements AsyncDisposable {
   /** Subscribes to events; the returned function ends the subscription. */
   subscribe(listener: ForgeListener): () => void {
     return this.#events.subscribe(listener);
+  }
+
+  /** What of the state folder's file system puts its promises in doubt (W7). */
+  get warnings(): readonly DurabilityWarning[] {
+    return this.#parts.journal.warnings;
   }
 
   /** Every job, in the order of acceptance. */

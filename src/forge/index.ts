@@ -9,8 +9,8 @@ export {
   openForge,
 } from "./forge.ts";
 export { type JobResult, type UnitCells, unitKeyOf } from "./job-run.ts";
-export { readJournal } from "./journal.ts";
-export type { EagerUnit, StoredFile } from "./ledger.ts";
+export { readLedger } from "./journal.ts";
+export type { CompiledUnit, EagerUnit, Ledger, StoredFile } from "./ledger.ts";
 export { defaultStrategy, type Strategy, type StrategyLimits, strategies } from "./strategy.ts";
 export { tensorToolchain } from "./tensor-toolchain.ts";
 export type { ArtifactFile, Plan, PlanUnit, Toolchain } from "./toolchain.ts";

@@ -1,12 +1,21 @@
 /**
  * What the journal says, folded: jobs in the order of their acceptance, and which object each unit has.
  *
- * The same `apply` folds records at open and as they are written, so that a restart sees what the run before saw.
+ * The same `apply` folds records at open and as they are written, so that a restart sees what the run before saw. The
+ * records that still say something are kept: a checkpoint is made of them (W9).
  */
 
+import { create } from "@bufbuild/protobuf";
 import { HoldfastError } from "../base/index.ts";
 import type { JobState, UnitVerdict } from "./events.ts";
-import type { FailureVerdict, ForgeRecord, JobAccepted, JobFinished } from "./gen/holdfast/v2/forge_pb.ts";
+import {
+  type FailureVerdict,
+  type ForgeRecord,
+  ForgeRecordSchema,
+  type JobAccepted,
+  type JobFinished,
+  type UnitCompiled,
+} from "./gen/holdfast/v2/forge_pb.ts";
 import { durationMs, timestampMs } from "./record.ts";
 import { type Strategy, strategies } from "./strategy.ts";
 
@@ -42,11 +51,24 @@ export interface JobEntry {
   readonly attempts: Map<string, number>;
   /** Units that stay eager in this job, by unit key, in the order in which they fell. */
   readonly eager: Map<string, EagerUnit>;
+  /** What a checkpoint needs of it, by what each record replaces. */
+  readonly records: Map<string, ForgeRecord>;
+}
+
+/** A unit that was compiled, in whatever job came first. */
+export interface CompiledUnit {
+  readonly key: string;
+  readonly hash: string;
+  /** undefined where the object was found missing or damaged since. */
+  objectHash: string | undefined;
+  /** More than one only where an object was lost. */
+  compilations: number;
+  record: ForgeRecord;
 }
 
 export class Ledger {
   readonly #jobs = new Map<string, JobEntry>();
-  readonly #objects = new Map<string, string>();
+  readonly #units = new Map<string, CompiledUnit>();
 
   job(id: string): JobEntry | undefined {
     return this.#jobs.get(id);
@@ -56,44 +78,85 @@ export class Ledger {
     return [...this.#jobs.values()];
   }
 
+  /** Every unit that was ever compiled. */
+  units(): readonly CompiledUnit[] {
+    return [...this.#units.values()];
+  }
+
   /** The hash of the object of this unit, undefined where it has none. */
   objectOf(unitKey: string): string | undefined {
-    return this.#objects.get(unitKey);
+    return this.#units.get(unitKey)?.objectHash;
+  }
+
+  /** The records that fold into this ledger, and no more of them than that takes. */
+  records(): ForgeRecord[] {
+    const units = this.units().flatMap(({ key, objectHash, compilations, record }) => {
+      if (record.event.case !== "unitCompiled") return [];
+      const counted = create(ForgeRecordSchema, {
+        ...record,
+        event: { case: "unitCompiled", value: { ...record.event.value, compilations } },
+      });
+      return objectHash === undefined ? [counted, lostRecord(key, record.event.value.objectHash)] : [counted];
+    });
+    return [...units, ...this.jobs().flatMap((job) => [...job.records.values()])];
   }
 
   apply(record: ForgeRecord): void {
     const { event } = record;
     const atMs = record.at === undefined ? 0 : timestampMs(record.at);
     switch (event.case) {
-      case "jobAccepted":
+      case "jobAccepted": {
         // A job that is accepted again goes to the end of the order.
-        this.#jobs.delete(event.value.jobId);
-        this.#jobs.set(event.value.jobId, accepted(event.value, atMs));
+        const { jobId } = event.value;
+        this.#jobs.delete(jobId);
+        this.#jobs.set(jobId, accepted(event.value, atMs));
+        this.#known(jobId).records.set("accepted", record);
         return;
+      }
       case "unitCompiled":
-        this.#objects.set(event.value.unitKey, event.value.objectHash);
+        this.#compiled(event.value, record);
         return;
-      case "objectLost":
-        this.#objects.delete(event.value.unitKey);
+      case "objectLost": {
+        const unit = this.#units.get(event.value.unitKey);
+        if (unit !== undefined) unit.objectHash = undefined;
         return;
-      case "unitAttemptFailed":
-        this.#known(event.value.jobId).attempts.set(event.value.unitKey, event.value.attempt);
+      }
+      case "unitAttemptFailed": {
+        const { jobId, unitKey, attempt } = event.value;
+        const job = this.#known(jobId);
+        job.attempts.set(unitKey, attempt);
+        job.records.set(`attempt ${unitKey}`, record);
         return;
+      }
       case "unitFellBack": {
         const { jobId, unitHash, unitKey, unitName, attempts, verdict } = event.value;
         const eager = { hash: unitHash, name: unitName, attempts, verdict: verdictOf(verdict) };
-        this.#known(jobId).eager.set(unitKey, eager);
+        const job = this.#known(jobId);
+        job.eager.set(unitKey, eager);
+        job.records.set(`eager ${unitKey}`, record);
         return;
       }
-      case "jobFinished":
-        finish(this.#known(event.value.jobId), event.value, atMs);
+      case "jobFinished": {
+        const job = this.#known(event.value.jobId);
+        finish(job, event.value, atMs);
+        job.records.set("end", record);
         return;
+      }
       case "jobFailed": {
         const job = this.#known(event.value.jobId);
         const { code, message, hint } = event.value;
         job.state = "failed";
         job.finishedMs = atMs;
         job.failure = HoldfastError.fromWire({ code, message, hint, retryable: false, details: { job: job.id } });
+        job.records.set("end", record);
+        return;
+      }
+      case "checkpoint": {
+        if (event.value.begins) {
+          this.#jobs.clear();
+          this.#units.clear();
+        }
+        for (const one of event.value.records) this.apply(one);
         return;
       }
       default:
@@ -101,11 +164,21 @@ export class Ledger {
     }
   }
 
+  #compiled({ unitKey, unitHash, objectHash, compilations }: UnitCompiled, record: ForgeRecord): void {
+    const before = this.#units.get(unitKey)?.compilations ?? 0;
+    const counted = before + Math.max(1, compilations);
+    this.#units.set(unitKey, { key: unitKey, hash: unitHash, objectHash, compilations: counted, record });
+  }
+
   #known(id: string): JobEntry {
     const job = this.#jobs.get(id);
     if (job !== undefined) return job;
     throw new HoldfastError("FORGE_BAD_RECORD", `a journal record names the job ${id}, which was never accepted`);
   }
+}
+
+function lostRecord(unitKey: string, objectHash: string): ForgeRecord {
+  return create(ForgeRecordSchema, { event: { case: "objectLost", value: { unitKey, objectHash } } });
 }
 
 function accepted(record: JobAccepted, atMs: number): JobEntry {
@@ -126,6 +199,7 @@ function accepted(record: JobAccepted, atMs: number): JobEntry {
     failure: undefined,
     attempts: new Map(),
     eager: new Map(),
+    records: new Map(),
   };
 }
 

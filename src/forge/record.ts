@@ -14,10 +14,33 @@ import { ExecutionContextSchema, type ForgeRecord, ForgeRecordSchema } from "./g
 
 export { durationFromMs, durationMs, timestampMs };
 
+const checkpointPartBytes = 2 ** 20;
+
 export type RecordEvent = NonNullable<MessageInitShape<typeof ForgeRecordSchema>["event"]>;
 
 export function encodeRecord(atMs: number, event: RecordEvent): Uint8Array {
   return toBinary(ForgeRecordSchema, create(ForgeRecordSchema, { at: timestampFromMs(atMs), event }));
+}
+
+/** What the ledger holds as records of the journal, in parts small enough for a frame each. */
+export function encodeCheckpoint(atMs: number, records: readonly ForgeRecord[]): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  let part: ForgeRecord[] = [];
+  let bytes = 0;
+  const close = (): void => {
+    const value = { begins: parts.length === 0, records: part };
+    parts.push(encodeRecord(atMs, { case: "checkpoint", value }));
+    part = [];
+    bytes = 0;
+  };
+  for (const record of records) {
+    const size = toBinary(ForgeRecordSchema, record).length;
+    if (bytes + size > checkpointPartBytes && part.length > 0) close();
+    part.push(record);
+    bytes += size;
+  }
+  if (part.length > 0 || parts.length === 0) close();
+  return parts;
 }
 
 export function decodeRecord(bytes: Uint8Array): ForgeRecord {

@@ -99,7 +99,8 @@ function variantOf({ functions, scratchBytes }: LinkableUnit): CodeVariant {
 export function decodeUnitObject(bytes: Uint8Array): { readonly strict: LinkableUnit; readonly relaxed: LinkableUnit } {
   let object: UnitObject;
   try {
-    object = fromBinary(UnitObjectSchema, bytes);
+    // Fields that nobody knows are not kept, or they would come out as they went in and pass for canonical.
+    object = fromBinary(UnitObjectSchema, bytes, { readUnknownFields: false });
   } catch (cause) {
     throw new HoldfastError("TENSOR_BAD_OBJECT", "the bytes are not a compiled unit", { cause });
   }

@@ -168,7 +168,29 @@ export class Wal implements AsyncDisposable {
     const log = { format, numbers, unfinished: [] };
     // What was accepted as lost when the log was opened stays so.
     const onLoss = this.recovery.lost.length > 0 ? () => undefined : undefined;
-    return readLog(disk, folder, log, { from, signal: options.signal, fromFile, durableEnd, onLoss });
+    return this.#reading(
+      readLog(disk, folder, log, { from, signal: options.signal, fromFile, durableEnd, onLoss }),
+      from,
+    );
+  }
+
+  /** Files that are truncated under a reader are gone, or hold other things: that is no damage. */
+  async *#reading(entries: AsyncGenerator<WalEntry>, from: number): AsyncGenerator<WalEntry> {
+    let next = from;
+    try {
+      for await (const entry of entries) {
+        next = entry.sequence + 1;
+        yield entry;
+      }
+    } catch (cause) {
+      if (this.#truncatedBefore <= next) throw cause;
+      const message = `the entries from ${next} on were truncated while they were read`;
+      throw new HoldfastError("WAL_TRUNCATED", message, {
+        cause,
+        hint: `Read from ${this.#truncatedBefore} on.`,
+        details: { next, truncatedBefore: this.#truncatedBefore },
+      });
+    }
   }
 
   /** Waits for what was appended, marks the log as closed in order, and releases it. */
@@ -211,12 +233,8 @@ export class Wal implements AsyncDisposable {
   #add(type: EntryType, transactionId: Uint8Array, payloads: readonly Uint8Array[], sequences: number): Promise<void> {
     const sequence = this.#nextSequence;
     this.#nextSequence += sequences;
-    const content = { type, transactionId, sequence, payloads, timestampNs: this.#nowNs() };
+    const content = { type, transactionId, sequence, payloads, timestampMs: this.#log.clock.nowMs() };
     return this.#queue.add(content, sequences, type !== entryType.records);
-  }
-
-  #nowNs(): bigint {
-    return BigInt(Math.round(this.#log.clock.nowMs())) * 1_000_000n;
   }
 
   async #writeGroup(group: WaitingGroup): Promise<void> {
@@ -249,13 +267,14 @@ export class Wal implements AsyncDisposable {
     this.#log.files.push({ ...next, bytes: this.#writer.offset });
   }
 
-  /** Oldest first: nobody ever sees a gap between the files that are left. */
+  /** Oldest first: nobody ever sees a gap between the files that are left. The last one may be written again. */
   async #removeTruncated(): Promise<number> {
     const { disk, folder, format, files } = this.#log;
     const firstFile = firstNeededFile(files, this.#truncatedBefore);
     let removed = 0;
     for (let oldest = files[0]; oldest !== undefined && oldest.fileNumber < firstFile; oldest = files[0]) {
-      await disk.remove(logFilePath(folder, oldest.fileNumber, format));
+      const path = logFilePath(folder, oldest.fileNumber, format);
+      if (oldest.fileNumber + 1 < firstFile || !(await this.#writer.recycle(path))) await disk.remove(path);
       files.shift();
       removed++;
     }
@@ -282,8 +301,11 @@ export class Wal implements AsyncDisposable {
     try {
       if (this.#failure === undefined) await this.#writer.seal(this.#nextSequence);
     } finally {
-      await this.#writer.close();
-      await this.#log.lock.release();
+      try {
+        await this.#writer.close();
+      } finally {
+        await this.#log.lock.release();
+      }
     }
   }
 }

@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { utf8Text } from "../../src/base/index.ts";
 import { NodeDisk } from "../../src/disk/index.ts";
-import { journalFolder, readJournal } from "../../src/forge/index.ts";
+import { journalFolder, readLedger } from "../../src/forge/index.ts";
 import {
   compareOutputs,
   denseConstant,
@@ -116,10 +116,8 @@ async function expectRight(out: string, modelPath: string): Promise<void> {
 /** How often each unit was compiled, by its hash. */
 async function compilations(folder: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  for await (const { event } of readJournal(disk, journalFolder(join(folder, "state")))) {
-    if (event.case !== "unitCompiled") continue;
-    counts.set(event.value.unitHash, (counts.get(event.value.unitHash) ?? 0) + 1);
-  }
+  const ledger = await readLedger(disk, journalFolder(join(folder, "state")));
+  for (const { hash, compilations } of ledger.units()) counts.set(hash, compilations);
   return counts;
 }
 

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { NodeDisk } from "../../src/disk/index.ts";
-import { journalFolder, readJournal } from "../../src/forge/index.ts";
+import { journalFolder, readLedger } from "../../src/forge/index.ts";
 import { differences, filesOf, holdfast, leftBehind, newFolder, removeFolder } from "./command-line.ts";
 
 export interface Undisturbed {
@@ -80,10 +80,7 @@ async function compilations(folder: string): Promise<Map<string, number>> {
   const disk = new NodeDisk();
   const journal = journalFolder(join(folder, "state"));
   if (!(await disk.stat(journal))) return counts;
-  for await (const { event } of readJournal(disk, journal)) {
-    if (event.case !== "unitCompiled") continue;
-    counts.set(event.value.unitKey, (counts.get(event.value.unitKey) ?? 0) + 1);
-  }
+  for (const { key, compilations } of (await readLedger(disk, journal)).units()) counts.set(key, compilations);
   return counts;
 }
 

@@ -36,6 +36,20 @@ declare global {
   };
 }
 
+/** What is looked at of elements there; no browser's types are here. */
+interface Part {
+  readonly scrollWidth: number;
+  readonly clientWidth: number;
+  readonly offsetHeight: number;
+  readonly offsetTop: number;
+  readonly outerHTML: string;
+}
+
+interface Row {
+  readonly classList: { add(name: string): void };
+  readonly lastElementChild: { textContent: string };
+}
+
 const executablePath = findChromium();
 
 describe.skipIf(executablePath === undefined)(
@@ -48,8 +62,11 @@ describe.skipIf(executablePath === undefined)(
     let page: Page;
     let url: string;
     const complaints: string[] = [];
+    const warnings: string[] = [];
+    const warn = ({ message }: Error): number => warnings.push(message);
 
     beforeAll(async () => {
+      process.on("warning", warn);
       const { exitCode } = await holdfast([
         "compile",
         exampleModel,
@@ -71,6 +88,7 @@ describe.skipIf(executablePath === undefined)(
     });
 
     afterAll(async () => {
+      process.off("warning", warn);
       await browser?.close();
       await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)));
       removeFolder(folder);
@@ -139,6 +157,29 @@ describe.skipIf(executablePath === undefined)(
       await page.getByText("Waiting for your pen").waitFor();
     });
 
+    it.each([320, 390, 820, 1280])("fits a window %i pixels wide: no figure sticks out or breaks", async (width) => {
+      await page.setViewportSize({ width, height: 900 });
+      // The widest there can be, in the bold of the top row.
+      await page.locator("#bars li").evaluateAll((rows: Row[]) => {
+        for (const { classList, lastElementChild } of rows) {
+          classList.add("top");
+          lastElementChild.textContent = "100.0 %";
+        }
+      });
+      const misfits = await page
+        .locator(".percent, dd")
+        .evaluateAll((parts: Part[]) =>
+          parts
+            .filter((part) => part.scrollWidth > part.clientWidth || part.offsetHeight > 32)
+            .map((part) => part.outerHTML),
+        );
+      expect(misfits).toEqual([]);
+      const tops = await page.locator("dl > div").evaluateAll((parts: Part[]) => parts.map((part) => part.offsetTop));
+      expect(tops).toEqual([tops[0], tops[0], tops[0]]);
+      const pageWidth = await page.locator("html").evaluate((part: Part) => part.scrollWidth);
+      expect(pageWidth).toBeLessThanOrEqual(width);
+    });
+
     it("fetches nothing from elsewhere, and its server gives out nothing but its own files", async () => {
       const hosts = await page.evaluate(() =>
         performance.getEntriesByType("resource").map(({ name }) => new URL(name).host),
@@ -150,8 +191,9 @@ describe.skipIf(executablePath === undefined)(
       expect((await fetch(url, { method: "POST" })).status).toBe(405);
     });
 
-    it("has nothing to complain of", () => {
+    it("has nothing to complain of, and neither has its server", () => {
       expect(complaints).toEqual([]);
+      expect(warnings).toEqual([]);
     });
   },
 );

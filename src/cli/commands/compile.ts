@@ -5,6 +5,7 @@ import { HoldfastError, systemClock } from "../../base/index.ts";
 import { type ForgeEvent, type JobResult, openForge, type Strategy, tensorToolchain } from "../../forge/index.ts";
 import { encodeCompileOptions, strategies } from "../../tensor/index.ts";
 import {
+  checkOutFolder,
   disk,
   nameOfModel,
   parseBindings,
@@ -13,6 +14,7 @@ import {
   readExternalFiles,
   readModel,
   usage,
+  withModel,
 } from "../arguments.ts";
 import { exitCodes } from "../exit-code.ts";
 import { formatBytes, formatMs, formatTable, Terminal } from "../terminal.ts";
@@ -28,6 +30,7 @@ Compiles a model to a standalone WebAssembly module with a typed wrapper.
   --bind NAME=VALUE     fixes an input's value when compiling (JSON, or @FILE.npy)
   --strategy STRATEGY   ${strategies.join(" | ")} (default STANDARD)
   --cells N             processes that compile at the same time (default: one a core)
+  --unit-timeout-ms N   how long one try at a unit may take
   --single-file         module and weights inside the .mjs
   --strict-compiled     fail where a unit could not be compiled, rather than run it eagerly
   --retry-degraded      try units again that fell back in an earlier run
@@ -69,6 +72,8 @@ export async function compileCommand(args: readonly string[]): Promise<number> {
   if (!strategies.includes(strategy))
     throw usage(`there is no strategy ${flags.strategy}`, `use one of ${strategies.join(", ")}`);
   const name = nameOfModel(flags.name ?? path);
+  const out = flags.out ?? join("out", name);
+  await checkOutFolder(out);
   const model = await readModel(path);
   const options = encodeCompileOptions({
     name,
@@ -79,7 +84,7 @@ export async function compileCommand(args: readonly string[]): Promise<number> {
     singleFile: flags["single-file"],
   });
   const started = systemClock.monotonicMs();
-  const result = await runJob({
+  const job: Job = {
     model,
     name,
     options,
@@ -89,10 +94,10 @@ export async function compileCommand(args: readonly string[]): Promise<number> {
     stateDir: stateFolder(flags.state),
     retryDegraded: flags["retry-degraded"],
     terminal,
-  });
+  };
+  const result = await withModel(path, () => runJob(job));
   const degraded = result.eager.length > 0;
   if (degraded && flags["strict-compiled"]) throw strictError(result);
-  const out = flags.out ?? join("out", name);
   await disk.makeFolder(out);
   for (const file of result.files) await disk.writeFileAtomic(join(out, file.path), file.bytes);
   report(terminal, { result, out, name, elapsedMs: systemClock.monotonicMs() - started });
@@ -128,6 +133,7 @@ async function runJob(job: Job): Promise<JobResult> {
     ...(job.unitTimeoutMs === undefined ? {} : { unitTimeoutMs: job.unitTimeoutMs }),
     ...(faults === undefined ? {} : { cellOptions: { environment: { HOLDFAST_FAULTS: faults } } }),
   });
+  for (const warning of forge.warnings) job.terminal.warning(warning);
   forge.subscribe(progressOf(job.terminal));
   const interrupt = interruption();
   try {

@@ -9,6 +9,7 @@ import {
   readExternalFiles,
   readModel,
   usage,
+  withModel,
 } from "../arguments.ts";
 import { openArtifact } from "../artifact.ts";
 import { exitCodes } from "../exit-code.ts";
@@ -44,7 +45,7 @@ export async function inspectCommand(args: readonly string[]): Promise<number> {
       bind: await parseBindings(flags.bind),
       externalFiles,
     } as const;
-    showModel(terminal, planModel(model, planOptionsOf(options)));
+    showModel(terminal, await withModel(path, async () => planModel(model, planOptionsOf(options))));
   } else showArtifact(terminal, (await openArtifact(path)).manifest);
   return exitCodes.done;
 }

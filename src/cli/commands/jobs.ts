@@ -20,14 +20,15 @@ export async function jobsCommand(args: readonly string[]): Promise<number> {
     json: { type: "boolean", default: false },
   });
   const [verb, ...more] = positionals;
-  if ((verb !== undefined && verb !== "resume") || more.length > 0)
-    throw usage(`jobs does not know ${JSON.stringify(verb)}`, "holdfast jobs, or holdfast jobs resume");
+  const unknown = verb === "resume" ? more[0] : verb;
+  if (unknown !== undefined) throw usage(`jobs does not know ${JSON.stringify(unknown)}`, "use jobs, or jobs resume");
   const terminal = new Terminal({ json: flags.json });
   await using forge = await openForge({
     stateDir: stateFolder(flags.state),
     toolchain: tensorToolchain,
     cells: availableParallelism(),
   });
+  for (const warning of forge.warnings) terminal.warning(warning);
   let failed = false;
   if (verb === "resume") {
     const outcomes = await Promise.allSettled(forge.resume().map((handle) => handle.result()));

@@ -23,6 +23,7 @@ import {
   readExternalFiles,
   readModel,
   usage,
+  withModel,
 } from "../arguments.ts";
 import { type Artifact, openArtifact } from "../artifact.ts";
 import { exitCodes } from "../exit-code.ts";
@@ -63,7 +64,7 @@ export async function verifyCommand(args: readonly string[]): Promise<number> {
       bind: await parseBindings(flags.bind),
       externalFiles,
     });
-    const graph = importOnnx(model, options);
+    const graph = await withModel(modelPath, async () => importOnnx(model, options));
     const inputs = graph.inputs.map((id, place) =>
       seededArray(graph.values[id]!.type, elementCount(graph.values[id]!.shape), place + 1),
     );

@@ -79,7 +79,7 @@ async function verify(terminal: Terminal, folder: string): Promise<number> {
   const report = await verifyWal(disk, folder);
   if (terminal.json) terminal.object(report);
   else for (const line of reportLines(report)) terminal.data(line);
-  for (const { message, hint } of report.warnings) terminal.note(`warning: ${message}\n  ${hint}`);
+  for (const warning of report.warnings) terminal.warning(warning);
   if (report.lost.length > 0) terminal.note("save what verifies: holdfast wal repair --out DIR");
   return report.lost.length > 0 ? exitCodes.failed : exitCodes.done;
 }

@@ -146,13 +146,13 @@ function attributeOf(name: string, attribute: AttributeValue): { name: string; v
 function attributeValueOf({ name, value }: Attribute): AttributeValue {
   switch (value.case) {
     case "int":
-      return { kind: "int", value: Number(value.value) };
+      return { kind: "int", value: numberOf(value.value, name) };
     case "float":
       return { kind: "float", value: value.value };
     case "string":
       return { kind: "string", value: value.value };
     case "ints":
-      return { kind: "ints", value: value.value.values.map(Number) };
+      return { kind: "ints", value: value.value.values.map((int) => numberOf(int, name)) };
     case "floats":
       return { kind: "floats", value: value.value.values };
     case "strings":
@@ -162,4 +162,13 @@ function attributeValueOf({ name, value }: Attribute): AttributeValue {
     default:
       throw new HoldfastError("BLUEPRINT_MALFORMED", `attribute ${JSON.stringify(name)} has no value`);
   }
+}
+
+/** Encoders write integers that a double holds; any other would come out changed, or out of range. */
+function numberOf(int: bigint, attribute: string): number {
+  const number = Number(int);
+  if (BigInt(number) === int) return number;
+  throw new HoldfastError("BLUEPRINT_NOT_CANONICAL", `attribute ${JSON.stringify(attribute)} holds ${int}, too large`, {
+    hint: "make the Blueprint again from the model",
+  });
 }

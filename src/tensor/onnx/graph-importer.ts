@@ -224,8 +224,9 @@ export class GraphImporter {
     }
     const found = topologicalOrder(pending.map(({ proto }) => proto));
     if ("order" in found) return found.order.map((place) => this.#takeNode(pending[place]!));
-    const stuck = found.cycle.slice(0, 4).map((place) => JSON.stringify(pending[place]!.name));
-    return this.#fail("ONNX_CYCLE", `the graph has a cycle through: ${stuck.join(", ")}`);
+    const round = found.cycle.map((place) => JSON.stringify(pending[place]!.name));
+    const shown = round.length > 5 ? [...round.slice(0, 4), `${round.length - 4} more`] : round;
+    return this.#fail("ONNX_CYCLE", `the graph has a cycle: ${[...shown, round[0]].join(" -> ")}`);
   }
 
   #takeNode({ proto, version, name }: PendingNode): GraphNode {

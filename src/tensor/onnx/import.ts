@@ -30,7 +30,7 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
   const graphProto = model.graph;
   if (!graphProto || graphProto.node.length + graphProto.output.length === 0) {
     throw new HoldfastError("ONNX_NO_GRAPH", "the file holds no ONNX graph", {
-      hint: "check that the file is an ONNX model (exported with its graph)",
+      hint: "check that it is an ONNX model and that it was copied whole",
     });
   }
   const imported = new GraphImporter(graphProto, options).run(model, versionsOf(model));

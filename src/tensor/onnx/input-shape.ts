@@ -51,7 +51,8 @@ export function resolveShapes(inputs: readonly NamedInput[]): Shape[] {
     if (given) return given;
     const filled = declared.shape?.map((extent, axis) => extent ?? named.get(declared.extentNames[axis] ?? ""));
     if (filled?.every((extent) => extent !== undefined)) return filled;
-    open.push({ name, flag: `--shape ${name}=${filled ? filled.map((extent) => extent ?? 1).join("x") : "1"}` });
+    const form = filled ? filled.map((extent) => extent ?? 1).join("x") : "1";
+    open.push({ name, flag: `--shape ${shellWord(`${name}=${form}`)}` });
     return [];
   });
   if (open.length === 0) return shapes;
@@ -63,6 +64,11 @@ export function resolveShapes(inputs: readonly NamedInput[]): Shape[] {
       details: { flags: open.map(({ flag }) => flag) },
     },
   );
+}
+
+/** As it must be typed: names of inputs may hold spaces and signs that a shell would take for its own. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** Checks a shape given against the model's and learns the extents that have names. */

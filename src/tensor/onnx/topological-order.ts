@@ -5,6 +5,7 @@ export interface NamedNode {
   readonly output: readonly string[];
 }
 
+/** A cycle is one that there is, each place read by the next and the last by the first. */
 export type Ordered = { readonly order: readonly number[] } | { readonly cycle: readonly number[] };
 
 /** Places in `nodes`; names that no node makes are taken as given. */
@@ -31,5 +32,25 @@ export function topologicalOrder(nodes: readonly NamedNode[]): Ordered {
     for (const waiter of waiters[place]!) if (--waitsFor[waiter]! === 0) order.push(waiter);
   }
   if (order.length === nodes.length) return { order };
-  return { cycle: [...nodes.keys()].filter((place) => waitsFor[place]! > 0) };
+  const isStuck = (place: number): boolean => waitsFor[place]! > 0;
+  return { cycle: cycleAmong([...nodes.keys()].filter(isStuck), nodes, makerOf) };
+}
+
+/** Whatever is stuck waits for something stuck: walking up from any of it comes round. */
+function cycleAmong(
+  stuck: readonly number[],
+  nodes: readonly NamedNode[],
+  makerOf: ReadonlyMap<string, number>,
+): number[] {
+  const remaining = new Set(stuck);
+  const walked = new Map<number, number>();
+  let place = stuck[0]!;
+  while (!walked.has(place)) {
+    walked.set(place, walked.size);
+    const makers = nodes[place]!.input.map((name) => makerOf.get(name));
+    place = makers.find((maker) => maker !== undefined && remaining.has(maker))!;
+  }
+  const round = [...walked.keys()].slice(walked.get(place)!).reverse();
+  const first = round.indexOf(round.reduce((least, one) => Math.min(least, one)));
+  return [...round.slice(first), ...round.slice(0, first)];
 }

@@ -1,8 +1,7 @@
 /** Refuses a model with operators that are not there: all of them at once, with what was probably meant. */
-import { HoldfastError } from "../../base/index.ts";
+import { HoldfastError, nearestName } from "../../base/index.ts";
 import { findOperator, operatorNames } from "../operators/registry.ts";
 import type { PendingNode } from "./inline.ts";
-import { nearestName } from "./nearest-name.ts";
 import { plainDomain } from "./opset.ts";
 
 /** Why whole groups of ONNX operators are left out. */
@@ -28,7 +27,8 @@ export function refuseUnknownOperators(nodes: readonly PendingNode[]): void {
   for (const node of nodes) {
     if (isKnownOperator(node)) continue;
     const domain = plainDomain(node.proto.domain);
-    unknown.set(domain === "" ? node.proto.opType : `${domain}.${node.proto.opType}`, node);
+    const operator = domain === "" ? node.proto.opType : `${domain}.${node.proto.opType}`;
+    if (!unknown.has(operator)) unknown.set(operator, node);
   }
   if (unknown.size === 0) return;
   const names = [...unknown.keys()].sort();
@@ -41,10 +41,11 @@ export function refuseUnknownOperators(nodes: readonly PendingNode[]): void {
   });
 }
 
-function describe(name: string, { version }: PendingNode): string {
-  const known = reasons.find(([pattern]) => pattern.test(name))?.[1];
-  if (known) return `${name} (${known})`;
-  return operatorNames().includes(name) ? `${name} (of opset ${version})` : name;
+function describe(operator: string, { version, name }: PendingNode): string {
+  const at = `at node ${JSON.stringify(name)}`;
+  const known = reasons.find(([pattern]) => pattern.test(operator))?.[1];
+  if (known) return `${operator} (${known}, ${at})`;
+  return operatorNames().includes(operator) ? `${operator} (of opset ${version}, ${at})` : `${operator} (${at})`;
 }
 
 function nearestFor({ proto }: PendingNode): string | undefined {

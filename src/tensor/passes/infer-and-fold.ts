@@ -140,6 +140,16 @@ class Folding {
   }
 }
 
+/** Throws where a node does not make what the graph says: a graph from outside says what it likes. */
+export function checkTypes({ nodes, values }: Graph): void {
+  for (const node of nodes) {
+    const inferred = inferNode(node, values);
+    for (const [place, id] of node.outputs.entries()) {
+      if (id !== absent) checkDeclared(values[id]!.name, inferred[place]!, values[id]);
+    }
+  }
+}
+
 /** The types of a node's outputs, each within limits. */
 export function inferNode(node: GraphNode, values: readonly GraphValue[]): readonly InferredOutput[] {
   const definition = findOperator(node.domain, node.operator, node.version);

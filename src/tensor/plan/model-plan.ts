@@ -6,6 +6,7 @@ import { HoldfastError } from "../../base/index.ts";
 import { hashBlueprint } from "../blueprint/codec.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type ImportOptions, importOnnx } from "../onnx/import.ts";
+import { checkTypes } from "../passes/infer-and-fold.ts";
 import { optimise } from "../passes/optimise.ts";
 import { type Partition, partition } from "./partition.ts";
 import { encodeUnitSpec, hashUnitSpec } from "./unit-spec.ts";
@@ -17,6 +18,8 @@ export interface PlanOptions extends ImportOptions {
   readonly name: string;
   readonly strategy?: Strategy;
 }
+
+type GraphPlanOptions = Pick<PlanOptions, "name" | "strategy">;
 
 export interface ModelPlan {
   readonly name: string;
@@ -30,13 +33,16 @@ export interface ModelPlan {
 
 /** Throws ONNX_* and TENSOR_* errors for models that cannot be compiled. */
 export function planModel(model: Uint8Array, options: PlanOptions): ModelPlan {
-  return planGraph(importOnnx(model, options), options);
+  return planTyped(importOnnx(model, options), options);
 }
 
-export function planGraph(
-  imported: Graph,
-  options: { readonly name: string; readonly strategy?: Strategy },
-): ModelPlan {
+/** Plans a graph from anywhere, such as a decoded Blueprint. Throws ONNX_* and TENSOR_* where its types do not hold. */
+export function planGraph(graph: Graph, options: GraphPlanOptions): ModelPlan {
+  checkTypes(graph);
+  return planTyped(graph, options);
+}
+
+function planTyped(imported: Graph, options: GraphPlanOptions): ModelPlan {
   const strategy = options.strategy ?? "STANDARD";
   if (!strategies.includes(strategy)) {
     throw new HoldfastError("TENSOR_BAD_STRATEGY", `there is no strategy ${JSON.stringify(strategy)}`, {

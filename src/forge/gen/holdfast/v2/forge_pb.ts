@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file holdfast/v2/forge.proto.
  */
 export const file_holdfast_v2_forge: GenFile = /*@__PURE__*/
-  fileDesc("Chdob2xkZmFzdC92Mi9mb3JnZS5wcm90bxILaG9sZGZhc3QudjIiqAMKC0ZvcmdlUmVjb3JkEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxqb2JfYWNjZXB0ZWQYAiABKAsyGC5ob2xkZmFzdC52Mi5Kb2JBY2NlcHRlZEgAEjIKDXVuaXRfY29tcGlsZWQYAyABKAsyGS5ob2xkZmFzdC52Mi5Vbml0Q29tcGlsZWRIABI9ChN1bml0X2F0dGVtcHRfZmFpbGVkGAQgASgLMh4uaG9sZGZhc3QudjIuVW5pdEF0dGVtcHRGYWlsZWRIABIzCg51bml0X2ZlbGxfYmFjaxgFIAEoCzIZLmhvbGRmYXN0LnYyLlVuaXRGZWxsQmFja0gAEjAKDGpvYl9maW5pc2hlZBgGIAEoCzIYLmhvbGRmYXN0LnYyLkpvYkZpbmlzaGVkSAASLAoKam9iX2ZhaWxlZBgHIAEoCzIWLmhvbGRmYXN0LnYyLkpvYkZhaWxlZEgAEi4KC29iamVjdF9sb3N0GAggASgLMhcuaG9sZGZhc3QudjIuT2JqZWN0TG9zdEgAQgcKBWV2ZW50IpoBCgtKb2JBY2NlcHRlZBIOCgZqb2JfaWQYASABKAkSDAoEbmFtZRgCIAEoCRISCgptb2RlbF9oYXNoGAMgASgJEhQKDG9wdGlvbnNfaGFzaBgEIAEoCRIQCghzdHJhdGVneRgFIAEoCRIWCg50b29sY2hhaW5fbmFtZRgGIAEoCRIZChF0b29sY2hhaW5fdmVyc2lvbhgHIAEoCSKIAQoMVW5pdENvbXBpbGVkEhAKCHVuaXRfa2V5GAEgASgJEhEKCXVuaXRfbmFtZRgCIAEoCRITCgtvYmplY3RfaGFzaBgDIAEoCRIrCghkdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIRCgl1bml0X2hhc2gYBSABKAkidAoRVW5pdEF0dGVtcHRGYWlsZWQSDgoGam9iX2lkGAEgASgJEhAKCHVuaXRfa2V5GAIgASgJEg8KB2F0dGVtcHQYAyABKA0SLAoHdmVyZGljdBgEIAEoCzIbLmhvbGRmYXN0LnYyLkZhaWx1cmVWZXJkaWN0IpYBCgxVbml0RmVsbEJhY2sSDgoGam9iX2lkGAEgASgJEhAKCHVuaXRfa2V5GAIgASgJEhEKCXVuaXRfbmFtZRgDIAEoCRIQCghhdHRlbXB0cxgEIAEoDRIsCgd2ZXJkaWN0GAUgASgLMhsuaG9sZGZhc3QudjIuRmFpbHVyZVZlcmRpY3QSEQoJdW5pdF9oYXNoGAYgASgJInkKDkZhaWx1cmVWZXJkaWN0EgwKBGtpbmQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIOCgZzaWduYWwYAyABKAkSFgoJZXhpdF9jb2RlGAQgASgFSACIAQESEgoKZXJyb3JfY29kZRgFIAEoCUIMCgpfZXhpdF9jb2RlIqYBCgtKb2JGaW5pc2hlZBIOCgZqb2JfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEiYKBWZpbGVzGAMgAygLMhcuaG9sZGZhc3QudjIuU3RvcmVkRmlsZRINCgV1bml0cxgEIAEoDRITCgtlYWdlcl91bml0cxgFIAEoDRIrCghkdXJhdGlvbhgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI8CgpTdG9yZWRGaWxlEgwKBHBhdGgYASABKAkSDAoEaGFzaBgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEIkgKCUpvYkZhaWxlZBIOCgZqb2JfaWQYASABKAkSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBGhpbnQYBCABKAkiMwoKT2JqZWN0TG9zdBIQCgh1bml0X2tleRgBIAEoCRITCgtvYmplY3RfaGFzaBgCIAEoCSKMAQoQRXhlY3V0aW9uQ29udGV4dBISCgptb2RlbF9oYXNoGAEgASgJEhYKDnRvb2xjaGFpbl9uYW1lGAIgASgJEhkKEXRvb2xjaGFpbl92ZXJzaW9uGAMgASgJEhcKD3RyYWluaW5nX3J1bl9pZBgEIAEoCRIYChBoYXJkd2FyZV9wcm9maWxlGAUgASgJYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chdob2xkZmFzdC92Mi9mb3JnZS5wcm90bxILaG9sZGZhc3QudjIi1wMKC0ZvcmdlUmVjb3JkEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxqb2JfYWNjZXB0ZWQYAiABKAsyGC5ob2xkZmFzdC52Mi5Kb2JBY2NlcHRlZEgAEjIKDXVuaXRfY29tcGlsZWQYAyABKAsyGS5ob2xkZmFzdC52Mi5Vbml0Q29tcGlsZWRIABI9ChN1bml0X2F0dGVtcHRfZmFpbGVkGAQgASgLMh4uaG9sZGZhc3QudjIuVW5pdEF0dGVtcHRGYWlsZWRIABIzCg51bml0X2ZlbGxfYmFjaxgFIAEoCzIZLmhvbGRmYXN0LnYyLlVuaXRGZWxsQmFja0gAEjAKDGpvYl9maW5pc2hlZBgGIAEoCzIYLmhvbGRmYXN0LnYyLkpvYkZpbmlzaGVkSAASLAoKam9iX2ZhaWxlZBgHIAEoCzIWLmhvbGRmYXN0LnYyLkpvYkZhaWxlZEgAEi4KC29iamVjdF9sb3N0GAggASgLMhcuaG9sZGZhc3QudjIuT2JqZWN0TG9zdEgAEi0KCmNoZWNrcG9pbnQYCSABKAsyFy5ob2xkZmFzdC52Mi5DaGVja3BvaW50SABCBwoFZXZlbnQimgEKC0pvYkFjY2VwdGVkEg4KBmpvYl9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhIKCm1vZGVsX2hhc2gYAyABKAkSFAoMb3B0aW9uc19oYXNoGAQgASgJEhAKCHN0cmF0ZWd5GAUgASgJEhYKDnRvb2xjaGFpbl9uYW1lGAYgASgJEhkKEXRvb2xjaGFpbl92ZXJzaW9uGAcgASgJIp4BCgxVbml0Q29tcGlsZWQSEAoIdW5pdF9rZXkYASABKAkSEQoJdW5pdF9uYW1lGAIgASgJEhMKC29iamVjdF9oYXNoGAMgASgJEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCXVuaXRfaGFzaBgFIAEoCRIUCgxjb21waWxhdGlvbnMYBiABKA0idAoRVW5pdEF0dGVtcHRGYWlsZWQSDgoGam9iX2lkGAEgASgJEhAKCHVuaXRfa2V5GAIgASgJEg8KB2F0dGVtcHQYAyABKA0SLAoHdmVyZGljdBgEIAEoCzIbLmhvbGRmYXN0LnYyLkZhaWx1cmVWZXJkaWN0IpYBCgxVbml0RmVsbEJhY2sSDgoGam9iX2lkGAEgASgJEhAKCHVuaXRfa2V5GAIgASgJEhEKCXVuaXRfbmFtZRgDIAEoCRIQCghhdHRlbXB0cxgEIAEoDRIsCgd2ZXJkaWN0GAUgASgLMhsuaG9sZGZhc3QudjIuRmFpbHVyZVZlcmRpY3QSEQoJdW5pdF9oYXNoGAYgASgJInkKDkZhaWx1cmVWZXJkaWN0EgwKBGtpbmQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIOCgZzaWduYWwYAyABKAkSFgoJZXhpdF9jb2RlGAQgASgFSACIAQESEgoKZXJyb3JfY29kZRgFIAEoCUIMCgpfZXhpdF9jb2RlIqYBCgtKb2JGaW5pc2hlZBIOCgZqb2JfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEiYKBWZpbGVzGAMgAygLMhcuaG9sZGZhc3QudjIuU3RvcmVkRmlsZRINCgV1bml0cxgEIAEoDRITCgtlYWdlcl91bml0cxgFIAEoDRIrCghkdXJhdGlvbhgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI8CgpTdG9yZWRGaWxlEgwKBHBhdGgYASABKAkSDAoEaGFzaBgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEIkgKCUpvYkZhaWxlZBIOCgZqb2JfaWQYASABKAkSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBGhpbnQYBCABKAkiMwoKT2JqZWN0TG9zdBIQCgh1bml0X2tleRgBIAEoCRITCgtvYmplY3RfaGFzaBgCIAEoCSJHCgpDaGVja3BvaW50Eg4KBmJlZ2lucxgBIAEoCBIpCgdyZWNvcmRzGAIgAygLMhguaG9sZGZhc3QudjIuRm9yZ2VSZWNvcmQijAEKEEV4ZWN1dGlvbkNvbnRleHQSEgoKbW9kZWxfaGFzaBgBIAEoCRIWCg50b29sY2hhaW5fbmFtZRgCIAEoCRIZChF0b29sY2hhaW5fdmVyc2lvbhgDIAEoCRIXCg90cmFpbmluZ19ydW5faWQYBCABKAkSGAoQaGFyZHdhcmVfcHJvZmlsZRgFIAEoCWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message holdfast.v2.ForgeRecord
@@ -73,6 +73,12 @@ export type ForgeRecord = Message<"holdfast.v2.ForgeRecord"> & {
      */
     value: ObjectLost;
     case: "objectLost";
+  } | {
+    /**
+     * @generated from field: holdfast.v2.Checkpoint checkpoint = 9;
+     */
+    value: Checkpoint;
+    case: "checkpoint";
   } | { case: undefined; value?: undefined };
 };
 
@@ -166,6 +172,13 @@ export type UnitCompiled = Message<"holdfast.v2.UnitCompiled"> & {
    * @generated from field: string unit_hash = 5;
    */
   unitHash: string;
+
+  /**
+   * In a checkpoint: how often the unit was compiled in all; elsewhere 0, which means once.
+   *
+   * @generated from field: uint32 compilations = 6;
+   */
+  compilations: number;
 };
 
 /**
@@ -418,6 +431,31 @@ export const ObjectLostSchema: GenMessage<ObjectLost> = /*@__PURE__*/
   messageDesc(file_holdfast_v2_forge, 9);
 
 /**
+ * All that the journal said so far, in as few records as say it. Parts follow one another in one transaction; what stands
+ * before the first is no longer needed.
+ *
+ * @generated from message holdfast.v2.Checkpoint
+ */
+export type Checkpoint = Message<"holdfast.v2.Checkpoint"> & {
+  /**
+   * @generated from field: bool begins = 1;
+   */
+  begins: boolean;
+
+  /**
+   * @generated from field: repeated holdfast.v2.ForgeRecord records = 2;
+   */
+  records: ForgeRecord[];
+};
+
+/**
+ * Describes the message holdfast.v2.Checkpoint.
+ * Use `create(CheckpointSchema)` to create a new message.
+ */
+export const CheckpointSchema: GenMessage<Checkpoint> = /*@__PURE__*/
+  messageDesc(file_holdfast_v2_forge, 10);
+
+/**
  * First segment under the Merkle root of the transaction that finishes a job.
  *
  * @generated from message holdfast.v2.ExecutionContext
@@ -454,5 +492,5 @@ export type ExecutionContext = Message<"holdfast.v2.ExecutionContext"> & {
  * Use `create(ExecutionContextSchema)` to create a new message.
  */
 export const ExecutionContextSchema: GenMessage<ExecutionContext> = /*@__PURE__*/
-  messageDesc(file_holdfast_v2_forge, 10);
+  messageDesc(file_holdfast_v2_forge, 11);
 
