@@ -5,8 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { SimDisk } from "../../src/disk/index.ts";
-import { SimDisk as NewDisk } from "../../src/disk/index.ts";
+import { SimDisk } from "../../src/disk/index.ts";
 import {
   checkRemains,
   type History,
@@ -58,7 +57,7 @@ export class Exploration {
 
   async script(script: Script): Promise<void> {
     this.scripts++;
-    const disk = new NewDisk();
+    const disk = new SimDisk();
     const { stepsAfter, ledger, failures } = await runScript(disk, script);
     const last = stepsAfter.at(-1) ?? 0;
     if (ledger.problem !== undefined || failures.length > 0)

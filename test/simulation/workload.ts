@@ -1,7 +1,7 @@
 /** Short scripts of what a program does with a log, run on a simulated disk and written down in a ledger. */
 
-import { HoldfastError, utf8, utf8Text } from "../../src/base/index.ts";
-import { SimCrash, type SimDisk } from "../../src/disk/index.ts";
+import { utf8, utf8Text } from "../../src/base/index.ts";
+import type { SimDisk } from "../../src/disk/index.ts";
 import { openWal, type Wal } from "../../src/wal/index.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { type Entry, Ledger } from "./ledger.ts";
@@ -22,6 +22,8 @@ export interface Script extends Settings {
   readonly workload: readonly Operation[];
   /** All at once, each without waiting for those before, so that they share syncs. No `reopen` then. */
   readonly atOnce?: boolean;
+  /** Of the log's epochs and of the texts in it: tells one log from another. */
+  readonly seed?: number;
 }
 
 /** Small, so that few operations fill a file. */
@@ -30,26 +32,28 @@ const folder = "/log";
 const timeMs = Date.UTC(2026, 0, 31);
 const clock = { nowMs: () => timeMs, monotonicMs: () => 0, schedule: () => () => undefined };
 
-/** Numbers the openings of one history: no two of them draw the same epochs. */
-export type Generation = number;
-
 export interface Opened {
   readonly wal: Wal;
   readonly entries: readonly Entry[];
 }
 
-export async function openLog(
-  disk: SimDisk,
-  { format, durability }: Settings,
-  generation: Generation,
-): Promise<Opened> {
-  const random = seededRandom(generation + 1);
+export interface OpenOptions {
+  /** Numbers the openings of one history: no two of them draw the same epochs. */
+  readonly generation: number;
+  readonly recovery?: "salvage";
+}
+
+export async function openLog(disk: SimDisk, settings: Settings, options: OpenOptions): Promise<Opened> {
+  const { format, durability } = settings;
+  const random = seededRandom(options.generation + 1);
   const randomBytes = (count: number): Uint8Array => Uint8Array.from({ length: count }, () => random() * 256);
   const entries: Entry[] = [];
   const onEntry = (entry: { sequence: number; payload: Uint8Array }): void => {
     entries.push({ sequence: entry.sequence, text: utf8Text(entry.payload) });
   };
-  const wal = await openWal({ disk, folder, format, durability, fileLimitBytes, clock, randomBytes, onEntry });
+  const { recovery = "strict" } = options;
+  const log = { disk, folder, format, durability, fileLimitBytes, recovery } as const;
+  const wal = await openWal({ ...log, clock, randomBytes, onEntry });
   return { wal, entries };
 }
 
@@ -60,6 +64,8 @@ export interface Run {
   readonly stepsAfter: readonly number[];
   /** What an operation failed with, other than the end of power. */
   readonly failures: readonly unknown[];
+  /** The log, if it is open. */
+  readonly wal: Wal | undefined;
 }
 
 export async function runScript(disk: SimDisk, script: Script): Promise<Run> {
@@ -69,34 +75,37 @@ export async function runScript(disk: SimDisk, script: Script): Promise<Run> {
 }
 
 class ScriptRun implements Run {
-  readonly ledger = new Ledger();
+  ledger = new Ledger();
   readonly stepsAfter: number[] = [];
   readonly failures: unknown[] = [];
   readonly #disk: SimDisk;
   readonly #script: Script;
-  #generation: Generation = 0;
-  #wal: Wal | undefined;
+  #generation: number;
+  wal: Wal | undefined;
 
   constructor(disk: SimDisk, script: Script) {
     this.#disk = disk;
     this.#script = script;
+    this.#generation = 1_000 * (script.seed ?? 0);
   }
 
   async all(): Promise<void> {
     if (!(await this.#try(() => this.#open()))) return;
     const { workload, atOnce } = this.#script;
     if (atOnce === true) {
-      await Promise.all(workload.map((operation, place) => this.#try(() => this.#do(operation, `${place}`))));
+      await Promise.all(workload.map((operation, place) => this.#try(() => this.#do(operation, this.#nameOf(place)))));
       this.stepsAfter.push(this.#disk.steps);
       return;
     }
+    // After a failure a program may well go on, if only to close the log and open it again.
     for (const [place, operation] of workload.entries()) {
-      if (!(await this.#try(() => this.#do(operation, `${place}`)))) return;
+      await this.#try(() => this.#do(operation, this.#nameOf(place)));
+      if (this.#disk.hasCrashed) return;
       this.stepsAfter.push(this.#disk.steps);
     }
   }
 
-  /** False where the work cannot go on. */
+  /** False where it failed. */
   async #try(work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
@@ -108,15 +117,16 @@ class ScriptRun implements Run {
   }
 
   async #open(): Promise<void> {
-    const { wal, entries } = await openLog(this.#disk, this.#script, this.#generation++);
-    this.#wal = wal;
+    const { wal, entries } = await openLog(this.#disk, this.#script, { generation: this.#generation++ });
+    this.wal = wal;
     this.ledger.problem ??= this.ledger.refusal(entries);
+    this.ledger = this.ledger.settled(entries);
     if (this.stepsAfter.length === 0) this.stepsAfter.push(this.#disk.steps);
   }
 
   async #do(operation: Operation, name: string): Promise<void> {
-    const wal = this.#wal;
-    if (wal === undefined) throw new Error("no log is open");
+    const wal = this.wal;
+    if (wal === undefined) return;
     switch (operation) {
       case "append":
         return await this.#append(wal, `${name}a`);
@@ -146,9 +156,15 @@ class ScriptRun implements Run {
         return;
       }
       case "reopen":
+        this.wal = undefined;
         await wal.close();
         return await this.#open();
     }
+  }
+
+  #nameOf(place: number): string {
+    const { seed } = this.#script;
+    return seed === undefined ? `${place}` : `${seed}/${place}`;
   }
 
   async #append(wal: Wal, text: string): Promise<void> {
@@ -176,10 +192,4 @@ class ScriptRun implements Run {
 /** Longer than a frame's padding, so that later frames straddle sectors. */
 function long(text: string): string {
   return text.padEnd(300, ".");
-}
-
-/** What went wrong at opening or in work on a log; undefined for the end of power. */
-export function typedError(error: unknown): string | undefined {
-  if (error instanceof SimCrash) return undefined;
-  return HoldfastError.is(error) ? error.code : `untyped: ${String(error)}`;
 }
