@@ -78,9 +78,14 @@ export class LogWriter {
     return logFilePath(this.#options.folder, this.fileNumber, this.#options.format);
   }
 
-  /** Goes on in a file that was closed in order. */
+  /**
+   * Goes on in a file that was closed in order. Its seal must be gone before a number is given out: a crash that left it
+   * there would look like an orderly end, and the number would be given out again.
+   */
   async continueFile(): Promise<void> {
     this.#file = await this.#open(this.path);
+    await this.#file.truncate(this.offset); // mutant: unseal
+    await this.#file.syncData(); // mutant: unseal-sync
     this.#allocatedBytes = await this.#file.sizeBytes();
   }
 

@@ -108,6 +108,7 @@ export class SimFile implements DiskFile {
     const missing = growth <= 0 ? 0 : growth - this.#machine.roomBytes();
     if (missing <= 0) return this.#node.write(bytes, offset);
     this.#node.write(bytes.subarray(0, Math.max(0, bytes.length - missing)), offset);
+    this.#machine.faults.struck++;
     throw diskError("write", this.path, systemError("ENOSPC"));
   }
 
