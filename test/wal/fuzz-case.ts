@@ -4,7 +4,7 @@
  * Whatever the bytes, each ends in a HoldfastError or well; a log that could be opened goes on; a repaired one is sound;
  * and no entry is ever given out that was not written, unless its frame was forged with all its checksums.
  */
-import { bytesEqual, HoldfastError, utf8 } from "../../src/base/index.ts";
+import { HoldfastError, utf8 } from "../../src/base/index.ts";
 import { inspectWal, openWal, readWal, repairWal, verifyWal, type WalEntry } from "../../src/wal/index.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { type ExampleLog, folder, makeExample, readAll } from "./example-log.ts";
@@ -19,14 +19,21 @@ export interface CaseResult {
 }
 
 export interface Corpus {
-  readonly logs: readonly ExampleLog[];
+  readonly logs: readonly CorpusLog[];
+}
+
+interface CorpusLog extends ExampleLog {
+  /** Truncated ones too: where the newest file is damaged, it is not known that they were. */
+  readonly written: readonly WalEntry[];
 }
 
 export async function makeCorpus(): Promise<Corpus> {
-  const logs: ExampleLog[] = [];
+  const logs: CorpusLog[] = [];
   for (const format of ["binary", "json"] as const) {
-    logs.push(await makeExample({ format, seed: 1, rounds: 5 }));
-    logs.push(await makeExample({ format, seed: 2, rounds: 5 }));
+    for (const seed of [1, 2]) {
+      const log = await makeExample({ format, seed, rounds: 5 });
+      logs.push({ ...log, written: log.entries });
+    }
     logs.push(await afterCrash(await makeExample({ format, seed: 3, rounds: 5 })));
     logs.push(await unsealed(await makeExample({ format, seed: 4, rounds: 5 })));
   }
@@ -34,23 +41,24 @@ export async function makeCorpus(): Promise<Corpus> {
 }
 
 /** Its last bytes torn, taken up again, and closed. */
-async function afterCrash(log: ExampleLog): Promise<ExampleLog> {
+async function afterCrash(log: ExampleLog): Promise<CorpusLog> {
   const disk = new MemoryDisk((await unsealed(log)).files);
   const wal = await openWal({ disk, folder });
   await wal.appendAll([utf8("after"), utf8("the crash")]);
   await wal.truncateBefore(10);
   await wal.close();
-  return { ...log, files: disk.files(), entries: await readAll(disk) };
+  const entries = await readAll(disk);
+  return { ...log, files: disk.files(), entries, written: [...log.entries, ...entries] };
 }
 
-async function unsealed(log: ExampleLog): Promise<ExampleLog> {
+async function unsealed(log: ExampleLog): Promise<CorpusLog> {
   const last = [...log.files.keys()]
     .filter((path) => /\.(wal|jsonl)$/.test(path))
     .sort()
     .at(-1)!;
   const bytes = log.files.get(last)!;
   const files = new Map(log.files).set(last, bytes.slice(0, bytes.length - 700));
-  return { ...log, files, entries: await readAll(new MemoryDisk(files)) };
+  return { ...log, files, entries: await readAll(new MemoryDisk(files)), written: log.entries };
 }
 
 export async function runCase(corpus: Corpus, seed: number): Promise<CaseResult> {
@@ -59,8 +67,7 @@ export async function runCase(corpus: Corpus, seed: number): Promise<CaseResult>
   const others = corpus.logs.filter(({ format }) => format === log.format);
   const other = others[Math.floor(random() * others.length)]!;
   const mutated = mutate(log.files, other.files, log.format, random);
-  const known = new Map([...log.entries, ...other.entries].map((entry) => [keyOf(entry), entry]));
-  const trial = new Trial(mutated, known);
+  const trial = new Trial(mutated, new Set([...log.written, ...other.written].map(keyOf)));
   await trial.attempt("read", (disk) => trial.read(disk, false));
   await trial.attempt("salvage", (disk) => trial.read(disk, true));
   await trial.attempt("verify", async (disk) => ((await verifyWal(disk, folder)).lost.length > 0 ? "losses" : "sound"));
@@ -91,9 +98,9 @@ class Trial {
   readonly classes: string[] = [];
   readonly faults: string[] = [];
   readonly #mutated: Mutated;
-  readonly #known: ReadonlyMap<string, WalEntry>;
+  readonly #known: ReadonlySet<string>;
 
-  constructor(mutated: Mutated, known: ReadonlyMap<string, WalEntry>) {
+  constructor(mutated: Mutated, known: ReadonlySet<string>) {
     this.#mutated = mutated;
     this.#known = known;
   }
@@ -114,7 +121,8 @@ class Trial {
     const options = salvage ? { onLoss: () => losses++ } : {};
     for await (const entry of readWal(disk, folder, options)) {
       this.#check(entry);
-      if (entry.context === undefined && entry.sequence <= last) this.faults.push(`${entry.sequence} after ${last}`);
+      if (!this.#mutated.forged && entry.context === undefined && entry.sequence <= last)
+        this.faults.push(`${entry.sequence} after ${last}`);
       if (entry.context === undefined) last = entry.sequence;
     }
     return losses > 0 ? "losses" : "sound";
@@ -154,9 +162,7 @@ class Trial {
 
   #check(entry: WalEntry): void {
     if (this.#mutated.forged) return;
-    const original = this.#known.get(keyOf(entry));
-    if (original === undefined || !bytesEqual(original.payload, entry.payload))
-      this.faults.push(`entry ${entry.sequence} was never written`);
+    if (!this.#known.has(keyOf(entry))) this.faults.push(`entry ${entry.sequence} was never written`);
   }
 }
 
