@@ -7,6 +7,8 @@
  * what is in a file.
  */
 
+import { HoldfastError } from "../base/index.ts";
+
 /** How a file is opened: only `create-new` makes one, and it fails where the file is already there. */
 export type OpenMode = "read" | "read-write" | "create-new";
 
@@ -98,3 +100,12 @@ export interface Disk {
 }
 
 export const defaultReadLimitBytes = 2 ** 31 - 1;
+
+/** Throws DISK_TOO_LARGE where a file is larger than its reader allows. */
+export function refuseLarger(path: string, sizeBytes: number, limitBytes: number): void {
+  if (sizeBytes <= limitBytes) return;
+  throw new HoldfastError("DISK_TOO_LARGE", `${path} has ${sizeBytes} bytes, more than the limit of ${limitBytes}`, {
+    hint: "Check that this is the file you mean.",
+    details: { path, sizeBytes, limitBytes },
+  });
+}

@@ -13,3 +13,5 @@ export {
 } from "./disk.ts";
 export { diskError } from "./disk-error.ts";
 export { NodeDisk } from "./node-disk.ts";
+export * as faults from "./simulated/fault.ts";
+export { SimCrash, SimDisk, type SimDiskOptions, type Survivor } from "./simulated/sim-disk.ts";

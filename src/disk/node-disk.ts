@@ -4,7 +4,6 @@ import { randomUUID } from "node:crypto";
 import { constants, type Dirent, open as openFile, type Stats } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { HoldfastError } from "../base/index.ts";
 import {
   type Disk,
   type DiskFile,
@@ -17,6 +16,7 @@ import {
   type OpenMode,
   type OpenOptions,
   type ReadOptions,
+  refuseLarger,
 } from "./disk.ts";
 import { diskError, systemCodeOf } from "./disk-error.ts";
 import { findMount } from "./mount.ts";
@@ -31,8 +31,9 @@ const openFlags: Readonly<Record<OpenMode, number>> = {
 
 export class NodeDisk implements Disk {
   async open(path: string, mode: OpenMode, options: OpenOptions = {}): Promise<DiskFile> {
-    const flags = openFlags[mode] | (options.dataSync === true ? constants.O_DSYNC : 0);
-    return await doing("open", path, async () => new NodeFile(path, await descriptorOf(path, flags)));
+    const dataSync = options.dataSync === true;
+    const flags = openFlags[mode] | (dataSync ? constants.O_DSYNC : 0);
+    return await doing("open", path, async () => new NodeFile(path, await descriptorOf(path, flags), { dataSync }));
   }
 
   async readFile(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
@@ -143,14 +144,6 @@ export class NodeDisk implements Disk {
       all = longer;
     }
   }
-}
-
-function refuseLarger(path: string, sizeBytes: number, limitBytes: number): void {
-  if (sizeBytes <= limitBytes) return;
-  throw new HoldfastError("DISK_TOO_LARGE", `${path} has ${sizeBytes} bytes, more than the limit of ${limitBytes}`, {
-    hint: "Check that this is the file you mean.",
-    details: { path, sizeBytes, limitBytes },
-  });
 }
 
 function kindOf(entry: Dirent | Stats): FileStat["kind"] {

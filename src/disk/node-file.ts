@@ -5,10 +5,16 @@
  * `FileHandle`, which cost as much as a write of a page.
  */
 
-import { close, fdatasync, fstat, fsync, ftruncate, read, type Stats, write, writev } from "node:fs";
+import { close, fdatasync, fstat, fsync, ftruncate, read, type Stats, write, writeSync, writev } from "node:fs";
 import { HoldfastError } from "../base/index.ts";
 import type { DiskFile } from "./disk.ts";
 import { diskError, systemCodeOf } from "./disk-error.ts";
+
+/**
+ * A write up to this size goes into the system's memory without leaving the thread: that takes less time than the way
+ * to another thread and back. Not where it has to wait for the device.
+ */
+const directWriteBytes = 256 * 1024;
 
 /** The most buffers one vectored write takes (IOV_MAX is 1024 on Linux and macOS). */
 const vectorLimit = 1024;
@@ -19,11 +25,13 @@ type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
 export class NodeFile implements DiskFile {
   readonly path: string;
   readonly #descriptor: number;
+  readonly #waitsForDevice: boolean;
   #open = true;
 
-  constructor(path: string, descriptor: number) {
+  constructor(path: string, descriptor: number, options: { readonly dataSync: boolean }) {
     this.path = path;
     this.#descriptor = descriptor;
+    this.#waitsForDevice = options.dataSync;
   }
 
   async sizeBytes(): Promise<number> {
@@ -85,21 +93,34 @@ export class NodeFile implements DiskFile {
     await this.close();
   }
 
-  #writeSome(parts: readonly Uint8Array[], position: number): Promise<number> {
+  async #writeSome(parts: readonly Uint8Array[], position: number): Promise<number> {
     const [first] = parts;
+    if (first !== undefined && first.length <= directWriteBytes && parts.length === 1 && !this.#waitsForDevice)
+      return this.#writeDirectly(first, position);
     if (parts.length === 1 && first !== undefined)
-      return this.#call<number>("write", (descriptor, back) =>
+      return await this.#call<number>("write", (descriptor, back) =>
         write(descriptor, first, 0, first.length, position, back),
       );
-    return this.#call<number>("write", (descriptor, back) =>
+    return await this.#call<number>("write", (descriptor, back) =>
       writev(descriptor, parts.slice(0, vectorLimit), position, back),
     );
+  }
+
+  #writeDirectly(bytes: Uint8Array, position: number): number {
+    if (!this.#open) throw closedError("write", this.path);
+    for (;;) {
+      try {
+        return writeSync(this.#descriptor, bytes, 0, bytes.length, position);
+      } catch (error) {
+        if (systemCodeOf(error) !== "EINTR") throw diskError("write", this.path, error);
+      }
+    }
   }
 
   #call<T>(operation: string, start: (descriptor: number, back: Done<T>) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const attempt = (): void => {
-        if (!this.#open) return reject(new HoldfastError("DISK_CLOSED", `cannot ${operation} ${this.path}: closed`));
+        if (!this.#open) return reject(closedError(operation, this.path));
         start(this.#descriptor, (error, value) => {
           if (error === null) resolve(value);
           else if (systemCodeOf(error) === "EINTR" && operation !== "sync") attempt();
@@ -109,6 +130,10 @@ export class NodeFile implements DiskFile {
       attempt();
     });
   }
+}
+
+function closedError(operation: string, path: string): HoldfastError {
+  return new HoldfastError("DISK_CLOSED", `cannot ${operation} ${path}: it is closed`);
 }
 
 function plain(back: Done<void>): (error: NodeJS.ErrnoException | null) => void {

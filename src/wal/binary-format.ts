@@ -48,12 +48,23 @@ export const binaryFormat: WalFormat = {
   name: "binary",
   extension: ".wal",
   alignmentBytes: frameHeaderBytes,
-  zeroFilled: true,
+  preallocates: true,
   firstLink: new Uint8Array(32),
   newGroup: () => new BinaryGroup(),
   frameAt,
-  nextPlace: async (reader, offset) =>
-    offset + 2 * frameHeaderBytes <= reader.sizeBytes ? offset + frameHeaderBytes : undefined,
+  async resembles(reader, offset, { fileNumber, epoch }) {
+    const bytes = await reader.bytesAt(offset, frameHeaderBytes);
+    if (bytes === undefined) return false;
+    const header = Buffer.from(bytes.buffer, bytes.byteOffset, frameHeaderBytes);
+    const isFrame = header.subarray(0, magic.length).equals(magic);
+    return header.readBigUInt64LE(40) === epoch || (isFrame && readNumber(header, 160) === fileNumber);
+  },
+  async nextPlace(reader, offset) {
+    let place = await reader.find(magic, offset + 1, reader.sizeBytes);
+    while (place !== undefined && place % frameHeaderBytes !== 0)
+      place = await reader.find(magic, place + 1, reader.sizeBytes);
+    return place;
+  },
 };
 
 export function paddedSize(payloadBytes: number): number {
@@ -155,7 +166,7 @@ class BinaryGroup implements FrameGroup {
     header.set(content.transactionId, 16);
     writeNumber(header, content.sequence, 32);
     header.writeBigUInt64LE(place.epoch, 40);
-    header.writeBigUInt64LE(content.timestampNs, 48);
+    header.writeBigUInt64LE(BigInt(Math.round(content.timestampMs)) * 1_000_000n, 48);
     header.writeUInt32LE(content.type, 56);
     writeNumber(header, payloadBytes, 60);
     header.set(hashOf(this.#bytes.subarray(payloadFrom, payloadFrom + payloadBytes)), 68);
@@ -188,7 +199,7 @@ async function frameAt(reader: FileReader, offset: number): Promise<Frame | unde
     type,
     transactionId: bytes.slice(16, 32),
     sequence: readNumber(header, 32),
-    timestampNs: header.readBigUInt64LE(48),
+    timestampMs: Number(header.readBigUInt64LE(48) / 1_000_000n),
     fileNumber: readNumber(header, 160),
     epoch: header.readBigUInt64LE(40),
     offset,

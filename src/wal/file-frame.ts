@@ -19,6 +19,8 @@ export interface FileFacts {
   readonly rollsBack: number;
   /** Damage in files below this number was reported, and accepted by opening the log to salvage it. */
   readonly acceptedBefore: number;
+  /** 1 where this file held an older one, so that stale frames stand behind its own. */
+  readonly recycled: number;
   /** Where the file before ends for good; what stands behind that was never acknowledged, or stands here again. */
   readonly previousEnd: number;
   /** What was durable before this file got its name: all damage there is damage, never a torn tail. */
@@ -31,6 +33,7 @@ const fields = [
   "oldestOpenFile",
   "rollsBack",
   "acceptedBefore",
+  "recycled",
   "previousEnd",
   "bornBytes",
 ] as const satisfies readonly (keyof FileFacts)[];

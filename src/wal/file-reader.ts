@@ -4,6 +4,7 @@ import type { DiskFile } from "../disk/index.ts";
 
 const chunkBytes = 1 << 20;
 const searchBytes = 65_536;
+const zeros = new Uint8Array(searchBytes);
 
 export class FileReader {
   readonly path: string;
@@ -52,6 +53,7 @@ export class FileReader {
     for (let from = offset; from < this.sizeBytes; from += searchBytes) {
       const bytes = await this.bytesAt(from, Math.min(searchBytes, this.sizeBytes - from));
       if (bytes === undefined) break;
+      if (Buffer.compare(bytes, zeros.subarray(0, bytes.length)) === 0) continue;
       const last = bytes.findLastIndex((byte) => byte !== 0);
       if (last >= 0) end = from + last + 1;
     }

@@ -24,13 +24,19 @@ export interface WalFormat {
   readonly extension: string;
   /** Frames begin only on multiples of this. */
   readonly alignmentBytes: number;
-  /** Whether a file may end in zeros, so that later writes change no metadata. */
-  readonly zeroFilled: boolean;
+  /** Whether a file may end in zeros or stale frames, so that later writes change no metadata. */
+  readonly preallocates: boolean;
   /** What the first frame of a log links to. */
   readonly firstLink: Uint8Array;
   newGroup(): FrameGroup;
   /** The frame at `offset` if its own checksums are right and it says that it stands there; else undefined. */
   frameAt(reader: FileReader, offset: number): Promise<Frame | undefined>;
+  /** Whether what stands here looks like a frame of this very file, though it may be damaged. */
+  resembles(
+    reader: FileReader,
+    offset: number,
+    file: { readonly fileNumber: number; readonly epoch: bigint },
+  ): Promise<boolean>;
   /** The next place after `offset` at which a frame may begin, or undefined at the end of the file. */
   nextPlace(reader: FileReader, offset: number): Promise<number | undefined>;
 }

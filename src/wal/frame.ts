@@ -33,7 +33,8 @@ export interface FrameContent {
   readonly sequence: number;
   /** One payload, or one for each entry of a RECORDS frame. */
   readonly payloads: readonly Uint8Array[];
-  readonly timestampNs: bigint;
+  /** Since 1970. Binary frames hold it in nanoseconds. */
+  readonly timestampMs: number;
 }
 
 /** Where a frame stands, and what it must carry to be live there. */

@@ -129,7 +129,7 @@ function reportOf(frame: Frame, path: string): FrameReport {
     sequence: frame.sequence,
     entries: frame.type === entryType.records ? frame.payloads.length : frame.type === entryType.data ? 1 : 0,
     payloadBytes: frame.payloads.reduce((sum, { length }) => sum + length, 0),
-    timestampMs: Number(frame.timestampNs / 1_000_000n),
+    timestampMs: frame.timestampMs,
     transactionId: isAlone ? undefined : hexOf(frame.transactionId),
   };
 }

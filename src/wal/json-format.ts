@@ -39,10 +39,11 @@ export const jsonFormat: WalFormat = {
   name: "json",
   extension: ".jsonl",
   alignmentBytes: 1,
-  zeroFilled: false,
+  preallocates: false,
   firstLink: new Uint8Array(linkBytes),
   newGroup: () => new JsonGroup(),
   frameAt,
+  resembles: async () => true,
   async nextPlace(reader, offset) {
     return await reader.find(lineStart, offset + 1, reader.sizeBytes);
   },
@@ -90,7 +91,7 @@ function encodeLine(content: FrameContent, data: string, place: FramePlace): Uin
   const before = JSON.stringify({
     lsn: content.sequence,
     type: entryTypeNames[content.type],
-    time: new Date(Number(content.timestampNs / 1_000_000n)).toISOString(),
+    time: new Date(Math.round(content.timestampMs)).toISOString(),
     ...transaction,
   });
   const behind = JSON.stringify({
@@ -136,7 +137,7 @@ function frameOf(line: Uint8Array, offset: number): Frame | undefined {
     transactionId,
     sequence: value.lsn as number,
     payloads,
-    timestampNs: BigInt(timeMs) * 1_000_000n,
+    timestampMs: timeMs,
     fileNumber: value.file as number,
     epoch: BigInt(`0x${hexOf(epoch)}`),
     offset,

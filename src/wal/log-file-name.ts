@@ -38,6 +38,6 @@ export async function listLog(disk: Disk, folder: string): Promise<LogFolder> {
     });
   }
   const format = binary.length > 0 ? binaryFormat : json.length > 0 ? jsonFormat : undefined;
-  const unfinished = names.filter((name) => /^\.[0-9]{8,15}\.(wal|jsonl)\.tmp$/.test(name));
+  const unfinished = names.filter((name) => /^\.([0-9]{8,15}|spare)\.(wal|jsonl)\.tmp$/.test(name));
   return { format, numbers: json.length > 0 ? json : binary, unfinished: unfinished.map((name) => join(folder, name)) };
 }

@@ -12,13 +12,13 @@
  */
 
 import { join } from "node:path";
-import { assert } from "../base/index.ts";
+import { assert, type Clock } from "../base/index.ts";
 import type { Disk, DiskFile } from "../disk/index.ts";
 import { encodeFileFacts, type FileFacts } from "./file-frame.ts";
 import type { FrameGroup, WalFormat } from "./format.ts";
 import { entryType, type Frame, noTransaction } from "./frame.ts";
 import { logFilePath } from "./log-file-name.ts";
-import { SpareFile } from "./spare-file.ts";
+import { type ReadySpare, recycledSpare, type SpareFile, zeroedSpare } from "./spare-file.ts";
 
 export type Durability = "fdatasync" | "dsync";
 
@@ -29,7 +29,7 @@ export interface LogWriterOptions {
   readonly durability: Durability;
   readonly fileLimitBytes: number;
   readonly randomBytes: (count: number) => Uint8Array;
-  readonly nowNs: () => bigint;
+  readonly clock: Clock;
 }
 
 /** Where a writer takes a log up. */
@@ -42,7 +42,7 @@ export interface LogPosition {
 
 /** What a new file begins with: its facts, but for those that follow from the file before, and frames to take over. */
 export interface NewFile {
-  readonly facts: Omit<FileFacts, "previousEnd" | "bornBytes">;
+  readonly facts: Omit<FileFacts, "recycled" | "previousEnd" | "bornBytes">;
   readonly sequence: number;
   readonly takenOver?: readonly Frame[];
 }
@@ -110,9 +110,9 @@ export class LogWriter {
     await this.#file?.close();
     this.#file = undefined;
     const fileNumber = this.fileNumber + 1;
-    const born = this.#born(fileNumber, next);
     const path = logFilePath(folder, fileNumber, format);
     const spare = await this.#takeSpare(fileNumber);
+    const born = this.#born(fileNumber, next, spare.recycled);
     await spare.file.writeAt([born.bytes], 0);
     await spare.file.sync(); // mutant: new-file-sync
     await spare.file.close();
@@ -121,7 +121,16 @@ export class LogWriter {
     this.#bornBytes = born.nextOffset;
     this.#position = { fileNumber, epoch: born.epoch, offset: born.nextOffset, link: born.link };
     this.#file = await this.#open(path);
-    this.#allocatedBytes = Math.max(born.nextOffset, spare.zeroBytes);
+    this.#allocatedBytes = Math.max(born.nextOffset, spare.allocatedBytes);
+  }
+
+  /** Takes a file that was truncated away as the next one. False where it is not wanted, and left to be removed. */
+  async recycle(path: string): Promise<boolean> {
+    const { disk, format, fileLimitBytes } = this.#options;
+    const stat = this.#spare === undefined && format.preallocates ? await disk.stat(path) : undefined;
+    if (stat === undefined || stat.sizeBytes < fileLimitBytes / 2) return false;
+    this.#spare = await recycledSpare(disk, path, this.#sparePath);
+    return true;
   }
 
   /**
@@ -129,10 +138,10 @@ export class LogWriter {
    * one that was not closed.
    */
   async seal(sequence: number): Promise<void> {
-    const { format, nowNs } = this.#options;
+    const { format, clock } = this.#options;
     const group = format.newGroup();
     const content = { type: entryType.seal, transactionId: noTransaction, sequence, payloads: [new Uint8Array(0)] };
-    group.add({ ...content, timestampNs: nowNs() });
+    group.add({ ...content, timestampMs: clock.nowMs() });
     const { offset } = this.#position;
     const { bytes, nextOffset } = group.finish({ ...this.#position, syncedOffset: offset });
     await this.#file?.writeAt([bytes], offset);
@@ -155,7 +164,7 @@ export class LogWriter {
   /** Zeros to write behind the group, so that the next ones need no metadata. Doubles as the file grows. */
   #extension(nextOffset: number): Uint8Array[] {
     const { format, fileLimitBytes } = this.#options;
-    if (nextOffset <= this.#allocatedBytes || !format.zeroFilled) return [];
+    if (nextOffset <= this.#allocatedBytes || !format.preallocates) return [];
     const wanted = Math.min(Math.max(nextOffset, smallestExtensionBytes), largestExtensionBytes);
     const target = Math.max(nextOffset, Math.min(fileLimitBytes, nextOffset + wanted));
     this.#allocatedBytes = target;
@@ -163,17 +172,21 @@ export class LogWriter {
   }
 
   /** The first bytes of a file, which say in turn how many they are. */
-  #born(fileNumber: number, next: NewFile): ReturnType<FrameGroup["finish"]> & { readonly epoch: bigint } {
-    const { format, randomBytes, nowNs } = this.#options;
+  #born(
+    fileNumber: number,
+    next: NewFile,
+    recycled: boolean,
+  ): ReturnType<FrameGroup["finish"]> & { readonly epoch: bigint } {
+    const { format, randomBytes, clock } = this.#options;
     const previousEnd = next.takenOver?.[0]?.offset ?? this.#position.offset;
     const link = next.takenOver?.[0]?.link ?? this.#position.link;
     const epoch = new DataView(randomBytes(8).slice().buffer).getBigUint64(0, true);
-    const timestampNs = nowNs();
+    const timestampMs = clock.nowMs();
     const layOut = (bornBytes: number): ReturnType<FrameGroup["finish"]> => {
       const group = format.newGroup();
-      const payloads = [encodeFileFacts({ ...next.facts, previousEnd, bornBytes })];
+      const payloads = [encodeFileFacts({ ...next.facts, recycled: recycled ? 1 : 0, previousEnd, bornBytes })];
       const { sequence } = next;
-      group.add({ type: entryType.file, transactionId: noTransaction, sequence, payloads, timestampNs });
+      group.add({ type: entryType.file, transactionId: noTransaction, sequence, payloads, timestampMs });
       for (const frame of next.takenOver ?? []) group.add(frame);
       return group.finish({ fileNumber, epoch, offset: 0, syncedOffset: 0, link });
     };
@@ -187,22 +200,22 @@ export class LogWriter {
 
   #prepareSpare(): void {
     const { disk, format, fileLimitBytes } = this.#options;
-    if (this.#spare !== undefined || !format.zeroFilled) return;
-    this.#spare = new SpareFile(disk, this.#temporaryPath(this.fileNumber + 1), fileLimitBytes);
+    if (this.#spare !== undefined || !format.preallocates) return;
+    this.#spare = zeroedSpare(disk, this.#sparePath, fileLimitBytes);
   }
 
-  async #takeSpare(fileNumber: number): Promise<{ file: DiskFile; path: string; zeroBytes: number }> {
-    const path = this.#temporaryPath(fileNumber);
+  async #takeSpare(fileNumber: number): Promise<ReadySpare> {
+    const { disk, folder, format } = this.#options;
     const ready = await this.#spare?.take();
     this.#spare = undefined;
-    if (ready !== undefined) return { file: ready, path, zeroBytes: this.#options.fileLimitBytes };
-    await this.#options.disk.remove(path);
-    return { file: await this.#options.disk.open(path, "create-new"), path, zeroBytes: 0 };
+    if (ready !== undefined) return ready;
+    const path = join(folder, `.${String(fileNumber).padStart(8, "0")}${format.extension}.tmp`);
+    await disk.remove(path);
+    return { file: await disk.open(path, "create-new"), path, allocatedBytes: 0, recycled: false };
   }
 
-  #temporaryPath(fileNumber: number): string {
-    const name = `.${String(fileNumber).padStart(8, "0")}${this.#options.format.extension}.tmp`;
-    return join(this.#options.folder, name);
+  get #sparePath(): string {
+    return join(this.#options.folder, `.spare${this.#options.format.extension}.tmp`);
   }
 }
 

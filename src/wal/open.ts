@@ -99,7 +99,7 @@ async function takeUp(options: WalOptions, found: Found, lock: OpenedLog["lock"]
       durability: options.durability ?? "fdatasync",
       fileLimitBytes: options.fileLimitBytes ?? defaultFileLimitBytes,
       randomBytes,
-      nowNs: () => BigInt(Math.round(clock.nowMs())) * 1_000_000n,
+      clock,
     },
     position,
   );

@@ -6,7 +6,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { HoldfastError, hexOf } from "../base/index.ts";
+import { HoldfastError, hexOf, systemClock } from "../base/index.ts";
 import type { Disk } from "../disk/index.ts";
 import type { WalLoss } from "./damage.ts";
 import type { FrameGroup } from "./format.ts";
@@ -99,7 +99,7 @@ class LogCopy {
     this.#truncatedBefore = walk.newest?.truncatedBefore ?? 0;
     this.#group = format.newGroup();
     const random = (count: number): Uint8Array => new Uint8Array(randomBytes(count));
-    const options = { disk, folder, format, durability: "fdatasync", fileLimitBytes, nowNs: () => 0n } as const;
+    const options = { disk, folder, format, durability: "fdatasync", fileLimitBytes, clock: systemClock } as const;
     const start = { fileNumber: 0, epoch: 0n, offset: 0, link: format.firstLink };
     this.#writer = new LogWriter({ ...options, randomBytes: random }, start);
   }

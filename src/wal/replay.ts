@@ -55,7 +55,7 @@ export class TransactionReplay {
       return [];
     };
     this.#rollBackAt(frame);
-    const timestampMs = Number(frame.timestampNs / 1_000_000n);
+    const { timestampMs } = frame;
     const [payload = noBytes] = frame.payloads;
     const id = frame.type === entryType.records ? "" : hexOf(frame.transactionId);
     switch (frame.type) {

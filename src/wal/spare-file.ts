@@ -1,7 +1,8 @@
 /**
- * The next file of a log, filled with zeros while the present one is written: then a rotation waits for no allocation,
- * and no write to the new file changes metadata. A spare is a convenience: where it cannot be made, for want of space
- * say, the log does without.
+ * The next file of a log, made ready while the present one is written: then a rotation waits for no allocation, and no
+ * write to the new file changes metadata. It is a file that was truncated away, whose stale frames no epoch, number or
+ * link takes for live ones; or a new one, filled with zeros. A spare is a convenience: where it cannot be made, for
+ * want of space say, the log does without.
  */
 
 import type { Disk, DiskFile } from "../disk/index.ts";
@@ -9,44 +10,54 @@ import type { Disk, DiskFile } from "../disk/index.ts";
 /** Filled and synced in steps, so that the log's own syncs never wait long behind it. */
 const stepBytes = 2 * 2 ** 20;
 
-export class SpareFile {
-  readonly #disk: Disk;
-  readonly #path: string;
-  readonly #sizeBytes: number;
-  readonly #made: Promise<DiskFile | undefined>;
-  #wanted = true;
+export interface ReadySpare {
+  readonly file: DiskFile;
+  readonly path: string;
+  readonly allocatedBytes: number;
+  readonly recycled: boolean;
+}
 
-  constructor(disk: Disk, path: string, sizeBytes: number) {
-    this.#disk = disk;
-    this.#path = path;
-    this.#sizeBytes = sizeBytes;
-    this.#made = this.#make();
-  }
+export interface SpareFile {
+  /** The open file; undefined where it could not be made. Its taker closes it. */
+  take(): Promise<ReadySpare | undefined>;
+  discard(): Promise<void>;
+}
 
-  /** The open file, filled with zeros; undefined where it could not be made. Its taker closes it. */
-  async take(): Promise<DiskFile | undefined> {
-    return await this.#made;
-  }
+export async function recycledSpare(disk: Disk, from: string, path: string): Promise<SpareFile> {
+  await disk.rename(from, path);
+  const file = await disk.open(path, "read-write");
+  const ready = { file, path, allocatedBytes: await file.sizeBytes(), recycled: true };
+  return { take: async () => ready, discard: () => removeSpare(disk, ready) };
+}
 
-  async discard(): Promise<void> {
-    this.#wanted = false;
-    await (await this.#made)?.close();
-    await this.#disk.remove(this.#path).catch(() => undefined);
-  }
-
-  async #make(): Promise<DiskFile | undefined> {
+export function zeroedSpare(disk: Disk, path: string, sizeBytes: number): SpareFile {
+  let wanted = true;
+  const make = async (): Promise<ReadySpare | undefined> => {
     let file: DiskFile | undefined;
     try {
-      await this.#disk.remove(this.#path);
-      file = await this.#disk.open(this.#path, "create-new");
-      for (let from = 0; from < this.#sizeBytes && this.#wanted; from += stepBytes) {
-        await file.fillZero(from, Math.min(this.#sizeBytes, from + stepBytes));
+      await disk.remove(path);
+      file = await disk.open(path, "create-new");
+      for (let from = 0; from < sizeBytes && wanted; from += stepBytes) {
+        await file.fillZero(from, Math.min(sizeBytes, from + stepBytes));
         await file.syncData();
       }
-      return file;
+      return { file, path, allocatedBytes: sizeBytes, recycled: false };
     } catch {
       await file?.close().catch(() => undefined);
       return undefined;
     }
-  }
+  };
+  const made = make();
+  const discard = async (): Promise<void> => {
+    wanted = false;
+    const ready = await made;
+    if (ready === undefined) await disk.remove(path).catch(() => undefined);
+    else await removeSpare(disk, ready);
+  };
+  return { take: () => made, discard };
+}
+
+async function removeSpare(disk: Disk, { file, path }: ReadySpare): Promise<void> {
+  await file.close();
+  await disk.remove(path).catch(() => undefined);
 }

@@ -211,12 +211,8 @@ export class Wal implements AsyncDisposable {
   #add(type: EntryType, transactionId: Uint8Array, payloads: readonly Uint8Array[], sequences: number): Promise<void> {
     const sequence = this.#nextSequence;
     this.#nextSequence += sequences;
-    const content = { type, transactionId, sequence, payloads, timestampNs: this.#nowNs() };
+    const content = { type, transactionId, sequence, payloads, timestampMs: this.#log.clock.nowMs() };
     return this.#queue.add(content, sequences, type !== entryType.records);
-  }
-
-  #nowNs(): bigint {
-    return BigInt(Math.round(this.#log.clock.nowMs())) * 1_000_000n;
   }
 
   async #writeGroup(group: WaitingGroup): Promise<void> {
@@ -249,13 +245,14 @@ export class Wal implements AsyncDisposable {
     this.#log.files.push({ ...next, bytes: this.#writer.offset });
   }
 
-  /** Oldest first: nobody ever sees a gap between the files that are left. */
+  /** Oldest first: nobody ever sees a gap between the files that are left. The last one may be written again. */
   async #removeTruncated(): Promise<number> {
     const { disk, folder, format, files } = this.#log;
     const firstFile = firstNeededFile(files, this.#truncatedBefore);
     let removed = 0;
     for (let oldest = files[0]; oldest !== undefined && oldest.fileNumber < firstFile; oldest = files[0]) {
-      await disk.remove(logFilePath(folder, oldest.fileNumber, format));
+      const path = logFilePath(folder, oldest.fileNumber, format);
+      if (oldest.fileNumber + 1 < firstFile || !(await this.#writer.recycle(path))) await disk.remove(path);
       files.shift();
       removed++;
     }

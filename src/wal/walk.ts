@@ -42,7 +42,7 @@ export interface LogEnd {
   readonly torn: TornTail | undefined;
 }
 
-const noFacts = { truncatedBefore: 0, rollsBack: 0, acceptedBefore: 0, previousEnd: 0, bornBytes: 0 };
+const noFacts = { truncatedBefore: 0, rollsBack: 0, acceptedBefore: 0, recycled: 0, previousEnd: 0, bornBytes: 0 };
 
 interface Head {
   readonly frame: Frame;
@@ -240,10 +240,20 @@ export class LogWalk {
   async #noteTail(reader: FileReader): Promise<void> {
     const seal = this.#sealed ? await this.format.frameAt(reader, this.#offset) : undefined;
     const from = seal?.nextOffset ?? this.#offset;
-    const end = await reader.endOfContent(from);
+    const end = this.#facts?.recycled === 1 ? await this.#endOfOwn(reader, from) : await reader.endOfContent(from);
     if (end === from) return;
     const reason = "what stands here is no whole entry, and nothing shows that it was ever durable";
     this.#torn = { path: reader.path, offset: from, tornBytes: end - from, reason };
+  }
+
+  /** Where the last thing ends that this file's own writer began, among the stale frames of an older one. */
+  async #endOfOwn(reader: FileReader, from: number): Promise<number> {
+    const { alignmentBytes } = this.format;
+    const about = { fileNumber: this.#numbers.at(-1) ?? 0, epoch: this.#epoch ?? 0n };
+    let end = from;
+    for (let place = from; place + alignmentBytes <= reader.sizeBytes; place += alignmentBytes)
+      if (await this.format.resembles(reader, place, about)) end = place + alignmentBytes;
+    return end;
   }
 
   /** The next frame behind damage that can be trusted to be of this file, and of its present epoch. */

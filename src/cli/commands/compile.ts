@@ -30,6 +30,7 @@ Compiles a model to a standalone WebAssembly module with a typed wrapper.
   --bind NAME=VALUE     fixes an input's value when compiling (JSON, or @FILE.npy)
   --strategy STRATEGY   ${strategies.join(" | ")} (default STANDARD)
   --cells N             processes that compile at the same time (default: one a core)
+  --unit-timeout-ms N   how long one try at a unit may take
   --single-file         module and weights inside the .mjs
   --strict-compiled     fail where a unit could not be compiled, rather than run it eagerly
   --retry-degraded      try units again that fell back in an earlier run
