@@ -151,12 +151,17 @@ class Trial {
     const into = "/copy";
     const report = await repairWal({ disk, folder, into });
     let entries = 0;
-    for await (const entry of readWal(disk, into)) {
-      this.#check(entry);
-      entries++;
+    try {
+      for await (const entry of readWal(disk, into)) {
+        this.#check(entry);
+        entries++;
+      }
+      if (!(await verifyWal(disk, into)).sealed) this.faults.push("a repaired log is not closed");
+    } catch (error) {
+      this.faults.push(`a repaired log is refused: ${error}`);
+      return "unsound";
     }
     if (entries !== report.entries) this.faults.push(`a repaired log gives ${entries} entries, not ${report.entries}`);
-    if (!(await verifyWal(disk, into)).sealed) this.faults.push("a repaired log is not closed");
     return report.lost.length > 0 ? "losses" : "sound";
   }
 
