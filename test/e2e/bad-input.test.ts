@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { floats, type ModelParts, modelBytes, node, smallNetwork, value } from "../support/onnx-model.ts";
 import { exampleModel, holdfast, newFolder, type Run, removeFolder } from "./command-line.ts";
 
-const limitMs = 5_000;
+const limitMs = 30_000;
 const folder = newFolder();
 const state = join(folder, "state");
 const out = join(folder, "out");
