@@ -1,8 +1,8 @@
 /**
  * One spoiled log, read, verified, opened, salvaged and repaired. A case is a number: the same number is the same case.
  *
- * Whatever the bytes, each ends in a HoldfastError or well; a log that could be opened goes on; a repaired one is sound;
- * and no entry is ever given out that was not written, unless its frame was forged with all its checksums.
+ * Whatever the bytes, each ends in a HoldfastError or well; a log that could be opened goes on; a repaired one is
+ * sound; and no entry is given out that was never written, unless its frame was forged with all its checksums.
  */
 import { HoldfastError, utf8 } from "../../src/base/index.ts";
 import { inspectWal, openWal, readWal, repairWal, verifyWal, type WalEntry } from "../../src/wal/index.ts";
