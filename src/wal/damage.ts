@@ -19,6 +19,7 @@ import { dirname } from "node:path";
 import { HoldfastError } from "../base/index.ts";
 import type { FileReader } from "./file-reader.ts";
 import type { WalFormat } from "./format.ts";
+import type { Frame } from "./frame.ts";
 
 /** Something of the log that cannot be read any more. */
 export interface WalLoss {
@@ -50,13 +51,20 @@ export async function proofOfDamage(
   let place = await format.nextPlace(reader, offset);
   while (place !== undefined) {
     const frame = await format.frameAt(reader, place);
-    if (frame !== undefined && frame.fileNumber === file.fileNumber && frame.syncedOffset > offset) {
-      const known = file.epoch === undefined || frame.epoch === file.epoch; // mutant: stale-epoch
-      if (known) return `a later entry, at offset ${place}, shows that this place was durable`;
-    }
+    if (frame !== undefined && frame.syncedOffset > offset && isOfFile(frame, file))
+      return `a later entry, at offset ${place}, shows that this place was durable`;
     place = await format.nextPlace(reader, place);
   }
   return undefined;
+}
+
+/** Whether a frame, found by its magic alone, was written to this file in its present life. */
+export function isOfFile(
+  frame: Frame,
+  file: { readonly fileNumber: number; readonly epoch: bigint | undefined },
+): boolean {
+  if (file.epoch !== undefined && frame.epoch !== file.epoch) return false; // mutant: epoch
+  return frame.fileNumber === file.fileNumber;
 }
 
 export function corruptError(path: string, offset: number, reason: string): HoldfastError {

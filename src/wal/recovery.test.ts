@@ -138,6 +138,19 @@ describe.each(formats)("recovery of the %s form", (format) => {
     await expect(textsOf(folder)).rejects.toMatchObject({ code: "WAL_CORRUPT" });
   });
 
+  it("W6: salvage does not take stale entries of another log for what was lost", async () => {
+    const [folder, other] = [newFolder(), newFolder()];
+    await writeTexts(folder, ["first", "second", "third", "fourth"], { format });
+    await writeTexts(other, ["FIRST", "SECOND", "THIRD", "FOURTH"], { format });
+    const [own, stale] = [await disk.readFile(pathOf(folder)), await disk.readFile(pathOf(other))];
+    const [from, to] = [Buffer.from(own).indexOf("second"), Buffer.from(own).indexOf("third")];
+    own.set(stale.subarray(from, to + 20), from);
+    await disk.writeFile(pathOf(folder), own);
+    const { wal, texts } = await reopen(folder, { recovery: "salvage" });
+    expect(texts).toEqual(["first", "fourth"]);
+    await wal.close();
+  });
+
   it("W6: stale entries of another log behind the end prove nothing", async () => {
     const [folder, other] = [newFolder(), newFolder()];
     await abandoned(folder, ["a", "b"], { format });

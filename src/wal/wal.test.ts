@@ -247,4 +247,17 @@ describe("reading while writing", () => {
     await expect(read()).rejects.toMatchObject({ name: "AbortError" });
     await wal.close();
   });
+
+  it("says so where what is read was truncated meanwhile", async () => {
+    const { wal } = await reopen(newFolder(), { fileLimitBytes: 1_500 });
+    for (let count = 1; count <= 20; count++) await wal.append(utf8(`entry ${count}`));
+    const reading = wal.read();
+    expect((await reading.next()).value).toMatchObject({ sequence: 1 });
+    await wal.truncateBefore(19);
+    const rest = async (): Promise<void> => {
+      for await (const _ of reading);
+    };
+    await expect(rest()).rejects.toMatchObject({ code: "WAL_TRUNCATED", details: { truncatedBefore: 19 } });
+    await wal.close();
+  });
 });

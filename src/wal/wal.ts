@@ -168,7 +168,29 @@ export class Wal implements AsyncDisposable {
     const log = { format, numbers, unfinished: [] };
     // What was accepted as lost when the log was opened stays so.
     const onLoss = this.recovery.lost.length > 0 ? () => undefined : undefined;
-    return readLog(disk, folder, log, { from, signal: options.signal, fromFile, durableEnd, onLoss });
+    return this.#reading(
+      readLog(disk, folder, log, { from, signal: options.signal, fromFile, durableEnd, onLoss }),
+      from,
+    );
+  }
+
+  /** Files that are truncated under a reader are gone, or hold other things: that is no damage. */
+  async *#reading(entries: AsyncGenerator<WalEntry>, from: number): AsyncGenerator<WalEntry> {
+    let next = from;
+    try {
+      for await (const entry of entries) {
+        next = entry.sequence + 1;
+        yield entry;
+      }
+    } catch (cause) {
+      if (this.#truncatedBefore <= next) throw cause;
+      const message = `the entries from ${next} on were truncated while they were read`;
+      throw new HoldfastError("WAL_TRUNCATED", message, {
+        cause,
+        hint: `Read from ${this.#truncatedBefore} on.`,
+        details: { next, truncatedBefore: this.#truncatedBefore },
+      });
+    }
   }
 
   /** Waits for what was appended, marks the log as closed in order, and releases it. */
@@ -279,8 +301,11 @@ export class Wal implements AsyncDisposable {
     try {
       if (this.#failure === undefined) await this.#writer.seal(this.#nextSequence);
     } finally {
-      await this.#writer.close();
-      await this.#log.lock.release();
+      try {
+        await this.#writer.close();
+      } finally {
+        await this.#log.lock.release();
+      }
     }
   }
 }

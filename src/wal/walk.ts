@@ -8,7 +8,7 @@
 
 import { bytesEqual } from "../base/index.ts";
 import type { Disk } from "../disk/index.ts";
-import { corruptError, proofOfDamage, type TornTail, type WalLoss } from "./damage.ts";
+import { corruptError, isOfFile, proofOfDamage, type TornTail, type WalLoss } from "./damage.ts";
 import { decodeFileFacts, type FileFacts } from "./file-frame.ts";
 import { FileReader } from "./file-reader.ts";
 import type { WalFormat } from "./format.ts";
@@ -258,14 +258,12 @@ export class LogWalk {
 
   /** The next frame behind damage that can be trusted to be of this file, and of its present epoch. */
   async #nextGood(reader: FileReader, fileNumber: number, limit: number): Promise<Frame | undefined> {
+    const about = { fileNumber, epoch: this.#epoch };
     let place = await this.format.nextPlace(reader, this.#offset);
     while (place !== undefined && place < limit) {
       const frame = await this.format.frameAt(reader, place);
-      const isLater = frame?.fileNumber === fileNumber && frame.sequence >= (this.#sequence ?? 0);
-      if (isLater && frame.type !== entryType.file) {
-        const isOwn = this.#epoch === undefined || frame.epoch === this.#epoch; // mutant: salvage-epoch
-        if (isOwn) return frame;
-      }
+      const isLater = frame !== undefined && frame.sequence >= (this.#sequence ?? 0);
+      if (isLater && frame.type !== entryType.file && isOfFile(frame, about)) return frame;
       place = await this.format.nextPlace(reader, place);
     }
     return undefined;
