@@ -36,6 +36,7 @@ export async function makeCorpus(): Promise<Corpus> {
     }
     logs.push(await afterCrash(await makeExample({ format, seed: 3, rounds: 5 })));
     logs.push(await unsealed(await makeExample({ format, seed: 4, rounds: 5 })));
+    logs.push(await recycled(format));
   }
   return { logs };
 }
@@ -49,6 +50,22 @@ async function afterCrash(log: ExampleLog): Promise<CorpusLog> {
   await wal.close();
   const entries = await readAll(disk);
   return { ...log, files: disk.files(), entries, written: [...log.entries, ...entries] };
+}
+
+/** Never closed, and written into files that were truncated away before: old frames stand behind the new ones. */
+async function recycled(format: ExampleLog["format"]): Promise<CorpusLog> {
+  const disk = new MemoryDisk();
+  const wal = await openWal({ disk, folder, format, fileLimitBytes: 8_192 });
+  const written: WalEntry[] = [];
+  for (let round = 0; round < 40; round++) {
+    const payload = utf8(`${round}`.padEnd(500, "."));
+    const sequence = await wal.append(payload);
+    written.push({ sequence, timestampMs: 0, payload, context: undefined });
+    if (round % 12 === 11) await wal.truncateBefore(sequence - 3);
+  }
+  const files = disk.files();
+  await wal.close();
+  return { format, files, entries: await readAll(new MemoryDisk(files)), written };
 }
 
 async function unsealed(log: ExampleLog): Promise<CorpusLog> {
