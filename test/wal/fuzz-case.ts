@@ -7,7 +7,7 @@
 import { HoldfastError, utf8 } from "../../src/base/index.ts";
 import { inspectWal, openWal, readWal, repairWal, verifyWal, type WalEntry } from "../../src/wal/index.ts";
 import { seededRandom } from "../support/seeded-random.ts";
-import { type ExampleLog, folder, makeExample, readAll } from "./example-log.ts";
+import { type ExampleLog, folder, makeExample, readAll, repeatable } from "./example-log.ts";
 import { type Files, MemoryDisk } from "./memory-disk.ts";
 import { type Mutated, mutate } from "./mutations.ts";
 
@@ -44,7 +44,7 @@ export async function makeCorpus(): Promise<Corpus> {
 /** Its last bytes torn, taken up again, and closed. */
 async function afterCrash(log: ExampleLog): Promise<CorpusLog> {
   const disk = new MemoryDisk((await unsealed(log)).files);
-  const wal = await openWal({ disk, folder });
+  const wal = await openWal({ disk, folder, ...repeatable(30) });
   await wal.appendAll([utf8("after"), utf8("the crash")]);
   await wal.truncateBefore(10);
   await wal.close();
@@ -55,7 +55,7 @@ async function afterCrash(log: ExampleLog): Promise<CorpusLog> {
 /** Never closed, and written into files that were truncated away before: old frames stand behind the new ones. */
 async function recycled(format: ExampleLog["format"]): Promise<CorpusLog> {
   const disk = new MemoryDisk();
-  const wal = await openWal({ disk, folder, format, fileLimitBytes: 8_192 });
+  const wal = await openWal({ disk, folder, format, fileLimitBytes: 8_192, ...repeatable(50) });
   const written: WalEntry[] = [];
   for (let round = 0; round < 40; round++) {
     const payload = utf8(`${round}`.padEnd(500, "."));
@@ -148,7 +148,8 @@ class Trial {
   /** Opened, appended to and closed, it gives out what it gave out and one more. */
   async goOn(disk: MemoryDisk, recovery: "strict" | "salvage"): Promise<string> {
     const found: WalEntry[] = [];
-    const wal = await openWal({ disk, folder, recovery, onEntry: (entry) => found.push(entry) });
+    const onEntry = (entry: WalEntry): void => void found.push(entry);
+    const wal = await openWal({ disk, folder, recovery, onEntry, ...repeatable(60) });
     const appended = await wal.append(utf8("one more"));
     await wal.close();
     const again: WalEntry[] = [];
