@@ -86,3 +86,8 @@ export function systemCodeOf(cause: unknown): string {
   const code = typeof cause === "object" && cause !== null ? (cause as { readonly code?: unknown }).code : undefined;
   return typeof code === "string" ? code : "";
 }
+
+/** As node:fs would throw it. */
+export function systemError(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}

@@ -18,7 +18,7 @@ import {
   type ReadOptions,
   refuseLarger,
 } from "./disk.ts";
-import { diskError, systemCodeOf } from "./disk-error.ts";
+import { diskError, systemCodeOf, systemError } from "./disk-error.ts";
 import { findMount } from "./mount.ts";
 import { NodeFile } from "./node-file.ts";
 import { takeLock } from "./node-lock.ts";
@@ -98,12 +98,22 @@ export class NodeDisk implements Disk {
     });
   }
 
+  /** One folder at a time: where none can be made, Node's own recursion may try for ever. */
   async makeFolder(path: string): Promise<void> {
-    const whole = resolve(path);
-    const first = await doing("make the folder", path, () => mkdir(whole, { recursive: true }));
-    if (first === undefined) return;
-    for (let folder = whole; folder.length >= first.length; folder = dirname(folder))
-      await this.syncFolder(dirname(folder));
+    const missing: string[] = [];
+    let above = resolve(path);
+    let found = await this.stat(above);
+    for (; found === undefined; found = await this.stat(above)) {
+      missing.push(above);
+      above = dirname(above);
+    }
+    await doing("make the folder", path, async () => {
+      if (found.kind !== "folder") throw systemError(missing.length === 0 ? "EEXIST" : "ENOTDIR");
+      for (const folder of missing.toReversed()) {
+        await makeOne(folder);
+        await this.syncFolder(dirname(folder));
+      }
+    });
   }
 
   async syncFolder(path: string): Promise<void> {
@@ -163,4 +173,13 @@ function descriptorOf(path: string, flags: number): Promise<number> {
   return new Promise((resolve, reject) =>
     openFile(path, flags, 0o644, (error, descriptor) => (error === null ? resolve(descriptor) : reject(error))),
   );
+}
+
+/** Another process may have made it meanwhile. */
+async function makeOne(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (cause) {
+    if (systemCodeOf(cause) !== "EEXIST") throw cause;
+  }
 }

@@ -9,8 +9,9 @@ import { HoldfastError } from "../base/index.ts";
 export const cellMain = new URL(import.meta.url.endsWith(".ts") ? "./cell-main.ts" : "./cell-main.js", import.meta.url);
 
 /**
- * The handler's folder, Holdfast's own, the package files above them, and every `node_modules` on the way up. Not the
- * whole package: secrets like to lie at its root.
+ * The handler's folder, Holdfast's own, the package files above them, every `node_modules` on the way up, and the one
+ * that Holdfast's own dependency really lies in, where those are links. Not the whole package: secrets like to lie at
+ * its root.
  */
 export function readableFolders(module: URL, more: readonly URL[]): string[] {
   if (module.protocol !== "file:") {
@@ -29,13 +30,15 @@ export function readableFolders(module: URL, more: readonly URL[]): string[] {
       folder = dirname(folder);
     }
   }
+  const messages = packageFile("@bufbuild/protobuf");
+  if (messages !== undefined) folders.add(dirname(dirname(dirname(messages))));
   return [...folders];
 }
 
 /** A module that is not there has no package; that it is not there is for the cell to find out. */
-function packageFile(module: URL): string | undefined {
+function packageFile(module: URL | string): string | undefined {
   try {
-    return findPackageJSON(module);
+    return findPackageJSON(module, import.meta.url);
   } catch {
     return undefined;
   }

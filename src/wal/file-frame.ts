@@ -48,6 +48,7 @@ export function decodeFileFacts(bytes: Uint8Array | undefined): FileFacts | unde
     const value = JSON.parse(utf8Text(bytes ?? new Uint8Array(0))) as Record<string, unknown>;
     const counts = fields.map((field) => value[field]);
     if (!counts.every((count) => Number.isSafeInteger(count) && (count as number) >= 0)) return undefined;
+    if (![value.rollsBack, value.recycled].every((flag) => flag === 0 || flag === 1)) return undefined;
     return Object.fromEntries(fields.map((field, place) => [field, counts[place]])) as unknown as FileFacts;
   } catch {
     return undefined;

@@ -22,6 +22,9 @@ export const entryTypeNames: Readonly<Record<EntryType, string>> = {
 /** The largest payload of one frame, all entries of an atomic group together; larger things belong in files. */
 export const payloadLimitBytes = 16 * 2 ** 20;
 
+/** Far beyond what can be reached, and so far below what a number holds exactly that no sum comes near it. */
+export const sequenceLimit = 2 ** 52;
+
 export const noTransaction = new Uint8Array(16);
 
 /** A frame as its writer hands it in. */

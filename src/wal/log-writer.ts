@@ -79,8 +79,8 @@ export class LogWriter {
   }
 
   /**
-   * Goes on in a file that was closed in order. Its seal must be gone before a number is given out: a crash that left it
-   * there would look like an orderly end, and the number would be given out again.
+   * Goes on in a file that was closed in order. Its seal must be gone before a number is given out: a crash that left
+   * it there would look like an orderly end, and the number would be given out again.
    */
   async continueFile(): Promise<void> {
     this.#file = await this.#open(this.path);

@@ -106,7 +106,7 @@ async function takeUp(options: WalOptions, found: Found, lock: OpenedLog["lock"]
   // Only what was lost now needs to be accepted now; the newest file speaks for what was accepted before.
   const isSalvage = options.recovery === "salvage" && recovery.lost.length > 0;
   let acceptedBefore = end?.facts.acceptedBefore ?? 0;
-  let nextSequence = end?.nextSequence ?? 1;
+  let nextSequence = Math.max(end?.nextSequence ?? 1, truncatedBefore);
   if (end?.sealed === true && !isSalvage) await writer.continueFile();
   else {
     const fileNumber = position.fileNumber + 1;

@@ -12,7 +12,7 @@ import { corruptError, isOfFile, proofOfDamage, type TornTail, type WalLoss } fr
 import { decodeFileFacts, type FileFacts } from "./file-frame.ts";
 import { FileReader } from "./file-reader.ts";
 import type { WalFormat } from "./format.ts";
-import { entryType, type Frame, sequencesOf } from "./frame.ts";
+import { entryType, type Frame, sequenceLimit, sequencesOf } from "./frame.ts";
 import { type LogFolder, logFilePath } from "./log-file-name.ts";
 
 export interface WalkOptions {
@@ -102,9 +102,12 @@ export class LogWalk {
   async *frames(): AsyncGenerator<Frame> {
     const last = this.#numbers.at(-1) ?? 0;
     const first = Math.max(this.#options.fromFile ?? 0, this.newest?.firstFile ?? this.#numbers[0] ?? last);
-    for (let fileNumber = first; fileNumber <= last; fileNumber++) {
-      if (this.#numbers.includes(fileNumber)) yield* this.#file(fileNumber, fileNumber === last);
-      else this.#lose(fileNumber, 0, 0, `the file is missing, and ${this.#path(last)} is there`, undefined);
+    let expected = first;
+    for (const fileNumber of this.#numbers.filter((number) => number >= first)) {
+      if (fileNumber > expected)
+        this.#lose(expected, 0, 0, `the file is missing, and ${this.#path(fileNumber)} is there`, undefined);
+      yield* this.#file(fileNumber, fileNumber === last);
+      expected = fileNumber + 1;
     }
   }
 
@@ -179,6 +182,7 @@ export class LogWalk {
     if (frame.fileNumber !== fileNumber || (frame.offset === 0) !== (frame.type === entryType.file)) return false;
     if (frame.type === entryType.file && this.#facts === undefined) return false;
     // Linked to the same frame, two frames are of one epoch: the link needs no second check beside it.
+    if (frame.sequence >= sequenceLimit) return false;
     if (this.#link !== undefined && !bytesEqual(frame.link, this.#link)) return false; // mutant: link
     // There may be gaps: numbers that may have been given out before a crash are not used again.
     return frame.sequence >= (this.#sequence ?? 0);
@@ -262,7 +266,7 @@ export class LogWalk {
     let place = await this.format.nextPlace(reader, this.#offset);
     while (place !== undefined && place < limit) {
       const frame = await this.format.frameAt(reader, place);
-      const isLater = frame !== undefined && frame.sequence >= (this.#sequence ?? 0);
+      const isLater = frame !== undefined && frame.sequence >= (this.#sequence ?? 0) && frame.sequence < sequenceLimit;
       if (isLater && frame.type !== entryType.file && isOfFile(frame, about)) return frame;
       place = await this.format.nextPlace(reader, place);
     }
@@ -289,5 +293,7 @@ async function headIn(reader: FileReader, fileNumber: number, format: WalFormat)
   const frame = await format.frameAt(reader, 0);
   if (frame?.type !== entryType.file || frame.fileNumber !== fileNumber) return undefined;
   const facts = decodeFileFacts(frame.payloads[0]);
-  return facts === undefined ? undefined : { frame, facts };
+  if (facts === undefined || Math.max(facts.firstFile, facts.oldestOpenFile, facts.acceptedBefore) > fileNumber)
+    return undefined;
+  return { frame, facts };
 }

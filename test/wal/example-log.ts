@@ -1,5 +1,5 @@
 /** A log with everything in it: single entries, groups, transactions, one of them aborted, and several files. */
-import { utf8 } from "../../src/base/index.ts";
+import { type Clock, systemClock, utf8 } from "../../src/base/index.ts";
 import type { Disk } from "../../src/disk/index.ts";
 import { openWal, readWal, type WalEntry } from "../../src/wal/index.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -24,9 +24,10 @@ export interface ExampleOptions {
 /** About 64 KB after 16 rounds, closed in order. */
 export async function makeExample({ format, seed, rounds = 16 }: ExampleOptions): Promise<ExampleLog> {
   const random = seededRandom(seed);
-  const randomBytes = (count: number): Uint8Array => Uint8Array.from({ length: count }, () => random() * 256);
+  const chance = repeatable(seed + 1_000);
+  const { randomBytes } = repeatable(seed + 2_000);
   const disk = new MemoryDisk();
-  const wal = await openWal({ disk, folder, format, randomBytes, fileLimitBytes: 24_000 });
+  const wal = await openWal({ disk, folder, format, ...chance, fileLimitBytes: 24_000 });
   const text = (count: number): Uint8Array => Uint8Array.from({ length: count }, () => 32 + random() * 94);
   for (let round = 0; round < rounds; round++) {
     // One after the other, so that each has a frame of its own; several of a size, to be mistaken for one another.
@@ -40,6 +41,16 @@ export async function makeExample({ format, seed, rounds = 16 }: ExampleOptions)
   }
   await wal.close();
   return { format, files: disk.files(), entries: await readAll(disk) };
+}
+
+/** Time and chance for a log that is the same bytes each time it is made. */
+export function repeatable(seed: number): { clock: Clock; randomBytes: (count: number) => Uint8Array } {
+  const random = seededRandom(seed);
+  let nowMs = 1_700_000_000_000;
+  return {
+    clock: { ...systemClock, nowMs: () => nowMs++ },
+    randomBytes: (count) => Uint8Array.from({ length: count }, () => random() * 256),
+  };
 }
 
 export async function readAll(disk: Disk): Promise<WalEntry[]> {

@@ -1,5 +1,5 @@
 /**
- * Runs cases one after the other until the time is over, and says so before each: whoever listens can see one that hangs.
+ * Runs cases one after the other until the time is over, and says so before each: whoever listens sees one that hangs.
  *
  *     node test/wal/fuzz-worker.ts FIRST_CASE SECONDS
  *

@@ -139,7 +139,8 @@ const moveFile: Mutation = (spoiling) => {
     "00000002",
     "00000004",
     "00000009",
-    "999999999999999",
+    "99999999",
+    "99999999999",
   ]);
   const target = `${folder}/${number}${spoiling.format === "json" ? ".jsonl" : ".wal"}`;
   const bytes = spoiling.files.get(path)!;

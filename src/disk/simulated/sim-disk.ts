@@ -36,10 +36,10 @@ import {
   type ReadOptions,
   refuseLarger,
 } from "../disk.ts";
-import { diskError } from "../disk-error.ts";
+import { diskError, systemError } from "../disk-error.ts";
 import { type Fault, FaultPlan } from "./fault.ts";
 import { PowerCut, type SurvivorLimits } from "./power-cut.ts";
-import { faultError, SimFile, type SimMachine, systemError } from "./sim-file.ts";
+import { faultError, SimFile, type SimMachine } from "./sim-file.ts";
 import { SimFileNode, SimFolderNode } from "./sim-node.ts";
 import { filesIn, folderAt, folderOf, namesOf, nodeAt } from "./sim-tree.ts";
 

@@ -2,7 +2,7 @@
 
 import { HoldfastError } from "../../base/index.ts";
 import type { DiskFile, OpenMode } from "../disk.ts";
-import { diskError } from "../disk-error.ts";
+import { diskError, systemError } from "../disk-error.ts";
 import type { Fault, FaultPlan, Strike } from "./fault.ts";
 import type { SimFileNode } from "./sim-node.ts";
 
@@ -125,9 +125,4 @@ export class SimFile implements DiskFile {
 
 export function faultError(operation: string, path: string, fault: Fault): HoldfastError {
   return diskError(operation, path, systemError((fault.options as Strike).code ?? "EIO"));
-}
-
-/** As node:fs would throw it. */
-export function systemError(code: string): Error {
-  return Object.assign(new Error(code), { code });
 }

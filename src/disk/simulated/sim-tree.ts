@@ -1,8 +1,8 @@
 /** Paths of a simulated disk: what they lead to, and the system's errors where they do not. */
 
 import { dirname, resolve } from "node:path";
-import { diskError } from "../disk-error.ts";
-import { systemError } from "./sim-file.ts";
+import { diskError, systemError } from "../disk-error.ts";
+
 import type { SimFolderNode, SimNode } from "./sim-node.ts";
 
 export function nodeAt(root: SimFolderNode, operation: string, path: string): SimNode | undefined {

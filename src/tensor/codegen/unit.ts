@@ -1,6 +1,6 @@
 /**
- * A unit's program as linkable functions: one for each kernel, so that an engine can optimise each by itself, and an
- * entry that calls them. The calling convention stands in interface.ts.
+ * A unit's program as linkable functions: one for each kernel, so that an engine can optimise each by itself, those
+ * that kernels call in their inner loops, and an entry. The calling convention stands in interface.ts.
  */
 import { emitContraction, scratchBytesOfContraction } from "../contraction/emit.ts";
 import { byteSizeOf } from "../ir/element-type.ts";
@@ -22,6 +22,8 @@ class UnitGenerator {
   readonly #program: UnitProgram;
   readonly #options: CodegenOptions;
   readonly #functions: WasmFunction[] = [];
+  /** Called by the kernels: what is to be optimised while they run. */
+  readonly #parts: WasmFunction[] = [];
   readonly #shared = new Map<string, WasmFunction>();
   readonly #scratchOffsets = new Map<number, number>();
   #scratchBytes = 0;
@@ -44,7 +46,10 @@ class UnitGenerator {
       this.#kernel(kernel, single ? this.#options.symbol : `${this.#options.symbol}.k${place}`, ownOffset);
     }
     if (!single) this.#entry();
-    return { functions: [...this.#functions, ...this.#shared.values()], scratchBytes: this.#scratchBytes };
+    return {
+      functions: [...this.#functions, ...this.#parts, ...this.#shared.values()],
+      scratchBytes: this.#scratchBytes,
+    };
   }
 
   #reserve(bytes: number): number {
@@ -90,6 +95,7 @@ class UnitGenerator {
       });
     }
     this.#functions.push(builder.finish());
+    this.#parts.push(...builder.outlined);
   }
 
   #offsetPointer(builder: FunctionBuilder, base: Local, offset: number): Local {

@@ -180,6 +180,7 @@ describe("matrix products", () => {
     expectRight(gemm(130, 600, 20));
     expectRight(gemm(8, 1200, 72, { transposedB: true }));
     expectRight(gemm(70, 130, 260));
+    expectRight(gemm(40, 64, 44, { batch: [{ extent: 12, strideA: 2560, strideB: 2816 }] }));
   });
 
   it("write nothing where there is nothing to write", () => {
@@ -298,5 +299,11 @@ describe("convolutions", () => {
         pad: 3,
       }),
     );
+  });
+
+  it("are right where they are large enough to call their inner loops", () => {
+    const sizes = { batch: 2, inHeight: 14, inWidth: 14, kernelHeight: 3, kernelWidth: 3, pad: 1 };
+    expectRight(convolution({ ...sizes, inChannels: 64, outChannels: 52, groups: 2 }));
+    expectRight(convolution({ ...sizes, inHeight: 43, inWidth: 41, inChannels: 34, outChannels: 34, groups: 34 }));
   });
 });

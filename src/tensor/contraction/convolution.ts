@@ -12,6 +12,7 @@ import type { ConvolutionContraction } from "../ir/kernel.ts";
 import type { Local } from "../wasm/function-builder.ts";
 import { emitStream } from "./gemm.ts";
 import { emitImageCopy, imageBytes, imageOf } from "./image.ts";
+import { worthOutlining } from "./outlining.ts";
 import { packedCount, packingOf, panelWidth } from "./packing.ts";
 import { RowIndices } from "./rows.ts";
 import { emitRuntimePacking } from "./runtime-packing.ts";
@@ -126,6 +127,9 @@ function emitGroups(conv: ConvolutionContraction, context: ContractionContext, b
       b.get(tile).i32(1).op("i32.add").tee(tile).get(blockEnd).op("i32.lt_s").branchIf(head);
     });
   };
+  const calls = conv.batch * conv.groups * Math.ceil(tiles / perBlock) * whole;
+  const taps = (panelBytes / (panelWidth * 4)) * conv.outHeight * conv.outWidth;
+  const outlined = worthOutlining(conv.batch * conv.outChannels * taps, calls);
   b.countedLoop(group, 0, conv.groups, 1, () => {
     b.get(bases.base)
       .get(group)
@@ -155,7 +159,8 @@ function emitGroups(conv: ConvolutionContraction, context: ContractionContext, b
       if (whole > 0) {
         const turn = b.local("i32");
         b.countedLoop(turn, 0, whole, 1, () => {
-          body(panelWidth);
+          if (outlined) b.outline(() => body(panelWidth));
+          else body(panelWidth);
           b.get(panel).i32(panelBytes).op("i32.add").set(panel);
           b.get(column).i32(panelWidth).op("i32.add").set(column);
         });

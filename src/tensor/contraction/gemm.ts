@@ -6,6 +6,7 @@
 import type { ContractionContext } from "../codegen/interface.ts";
 import type { GemmContraction } from "../ir/kernel.ts";
 import type { Local } from "../wasm/function-builder.ts";
+import { worthOutlining } from "./outlining.ts";
 import { panelWidth } from "./packing.ts";
 import { RowIndices } from "./rows.ts";
 import { Tile, tileRows } from "./tile.ts";
@@ -102,6 +103,8 @@ function emitMatrix(gemm: GemmContraction, context: ContractionContext, operands
       b.get(tile).i32(1).op("i32.add").tee(tile).get(blockEnd).op("i32.lt_s").branchIf(head);
     });
   };
+  const matrices = gemm.batch.reduce((product, axis) => product * axis.extent, 1);
+  const outlined = worthOutlining(matrices * m * n * k, matrices * Math.ceil(tiles / perBlock) * whole);
   b.i32(0).set(block);
   b.loop((nextBlock) => {
     b.get(block)
@@ -116,7 +119,8 @@ function emitMatrix(gemm: GemmContraction, context: ContractionContext, operands
       .set(blockEnd);
     b.get(operands.b).set(columnB);
     b.countedLoop(column, 0, whole, panelWidth, () => {
-      body(panelWidth);
+      if (outlined) b.outline(() => body(panelWidth));
+      else body(panelWidth);
       b.get(columnB).i32(stepB).op("i32.add").set(columnB);
     });
     if (rest > 0) {

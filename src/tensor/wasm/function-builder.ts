@@ -56,9 +56,10 @@ export class FunctionBuilder {
   readonly params: readonly Local[];
   readonly #results: readonly ValueType[];
   readonly #locals: ValueType[] = [];
-  readonly #free = new Map<ValueType, Local[]>();
-  readonly #pieces: Uint8Array[] = [];
-  readonly #calls: string[] = [];
+  #free = new Map<ValueType, Local[]>();
+  readonly #outlined: WasmFunction[] = [];
+  #pieces: Uint8Array[] = [];
+  #calls: string[] = [];
   #code = new ByteSink();
   #depth = 0;
 
@@ -235,6 +236,34 @@ export class FunctionBuilder {
         .op("i32.ne")
         .branchIf(head);
     });
+  }
+
+  /**
+   * The body as a function of its own, called here, which is given all locals there are: code within reads them as
+   * code around does, and what it sets is not seen outside. An engine can optimise it while the rest still runs.
+   */
+  outline(body: () => void): this {
+    const symbol = `${this.symbol}.${this.#outlined.length}`;
+    const around = { code: this.#code, pieces: this.#pieces, calls: this.#calls, depth: this.#depth, free: this.#free };
+    const given = [...this.params.map(({ type }) => type), ...this.#locals];
+    const count = this.#locals.length;
+    [this.#code, this.#pieces, this.#calls, this.#depth] = [new ByteSink(), [], [], 0];
+    this.#free = new Map([...around.free].map(([type, list]) => [type, [...list]]));
+    body();
+    assert(this.#depth === 0, `unbalanced blocks in ${symbol}`);
+    this.#code.byte(0x0b);
+    const pieces = [...this.#pieces, this.#code.toBytes()];
+    const locals = this.#locals.splice(count);
+    this.#outlined.push({ symbol, params: given, results: [], locals, pieces, calls: this.#calls });
+    [this.#code, this.#pieces, this.#calls] = [around.code, around.pieces, around.calls];
+    [this.#depth, this.#free] = [around.depth, around.free];
+    for (const [index, type] of given.entries()) this.get({ index, type });
+    return this.call(symbol);
+  }
+
+  /** What has been outlined so far. */
+  get outlined(): readonly WasmFunction[] {
+    return this.#outlined;
   }
 
   finish(): WasmFunction {

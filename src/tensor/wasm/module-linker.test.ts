@@ -171,6 +171,40 @@ describe("a function", () => {
     expect(fn.finish().locals).toEqual(["f32", "i32"]);
   });
 
+  it("hands a part of itself to a function of its own, with all that it knows and nothing of what that sets", () => {
+    const fn = new FunctionBuilder("whole", ["i32", "f64"], ["i32"]);
+    const [given] = fn.params;
+    const [seven, kept] = [fn.local("i32"), fn.local("i32")];
+    const spare = fn.local("f32");
+    fn.release(spare);
+    fn.i32(7).set(seven).i32(1).set(kept);
+    fn.block((out) => {
+      fn.get(given!).op("i32.eqz").branchIf(out);
+      fn.outline(() => {
+        const [sum, again] = [fn.local("i32"), fn.local("f32")];
+        expect(again).toBe(spare);
+        fn.block((inner) => {
+          fn.get(given!).get(seven).op("i32.add").tee(sum).i32(10).op("i32.lt_s").branchIf(inner);
+          fn.i32(0).get(sum).memory("i32.store").i32(99).set(kept);
+        });
+      });
+    });
+    const after = fn.local("v128");
+    fn.get(kept);
+    const whole = fn.finish();
+    expect(fn.outlined.map(({ symbol, params, locals }) => ({ symbol, params, locals }))).toEqual([
+      { symbol: "whole.0", params: ["i32", "f64", "i32", "i32", "f32"], locals: ["i32"] },
+    ]);
+    expect(after.index).toBe(5);
+    const exports = instanceOf(whole, ...fn.outlined);
+    const stored = (value: number): number => {
+      new DataView(exports.memory.buffer).setInt32(0, -1, true);
+      expect(exports.whole!(value, 0)).toBe(1);
+      return new DataView(exports.memory.buffer).getInt32(0, true);
+    };
+    expect([0, 1, 5].map(stored)).toEqual([-1, -1, 12]);
+  });
+
   it("chooses between arms that leave a value", () => {
     const fn = built("sign", ["f64"], ["i64"], (body) => {
       body.get(body.params[0]!).f64(0).op("f64.lt");
