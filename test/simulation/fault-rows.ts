@@ -67,13 +67,16 @@ export class FaultRun {
   readonly #survivors: number;
   readonly #random: () => number;
 
-  constructor(survivors: number, random: () => number) {
+  readonly #violationLimit: number;
+
+  constructor(survivors: number, random: () => number, violationLimit = 5) {
     this.#survivors = survivors;
     this.#random = random;
+    this.#violationLimit = violationLimit;
   }
 
   get isOver(): boolean {
-    return this.violations.length >= 5;
+    return this.violations.length >= this.#violationLimit;
   }
 
   async script(script: Script): Promise<void> {

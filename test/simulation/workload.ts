@@ -130,17 +130,8 @@ class ScriptRun implements Run {
     switch (operation) {
       case "append":
         return await this.#append(wal, `${name}a`);
-      case "group": {
-        const texts = [`${name}g`, long(`${name}h`)];
-        const first = wal.visibleSequence + 1;
-        const durable = wal.appendAll(texts.map((text) => utf8(text)));
-        const group = this.ledger.submit(
-          texts.map((text, place) => this.ledger.giveOut({ sequence: first + place, text })),
-        );
-        await durable;
-        group.acknowledged = true;
-        return;
-      }
+      case "group":
+        return await this.#submit(wal, [`${name}g`, long(`${name}h`)], (payloads) => wal.appendAll(payloads));
       case "transaction":
         return await this.#transaction(wal, [`${name}t`, `${name}u`]);
       case "spanning":
@@ -168,10 +159,7 @@ class ScriptRun implements Run {
   }
 
   async #append(wal: Wal, text: string): Promise<void> {
-    const durable = wal.append(utf8(text));
-    const group = this.ledger.submit([this.ledger.giveOut({ sequence: wal.visibleSequence, text })]);
-    await durable;
-    group.acknowledged = true;
+    await this.#submit(wal, [text], ([payload]) => wal.append(payload ?? utf8("")));
   }
 
   async #transaction(wal: Wal, texts: readonly string[], between?: () => Promise<void>): Promise<void> {
@@ -182,7 +170,22 @@ class ScriptRun implements Run {
       entries.push(this.ledger.giveOut({ sequence: wal.visibleSequence, text }));
       if (place === 0) await between?.();
     }
-    const durable = transaction.commit();
+    await this.#commit(wal, entries, () => transaction.commit());
+  }
+
+  async #submit(wal: Wal, texts: readonly string[], send: (payloads: Uint8Array[]) => Promise<number>): Promise<void> {
+    const first = wal.visibleSequence + 1;
+    const entries = texts.map((text, place) => ({ sequence: first + place, text }));
+    await this.#commit(wal, entries, () => send(texts.map((text) => utf8(text))));
+  }
+
+  /** Notes what is sent as soon as it is taken over, and that it is durable once the log says so. */
+  async #commit(wal: Wal, entries: readonly Entry[], send: () => Promise<number>): Promise<void> {
+    const before = wal.visibleSequence;
+    const durable = send();
+    // A log that has failed takes nothing over.
+    if (wal.visibleSequence === before) return void (await durable);
+    for (const entry of entries) if (entry.sequence > before) this.ledger.giveOut(entry);
     const group = this.ledger.submit(entries);
     await durable;
     group.acknowledged = true;
