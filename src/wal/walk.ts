@@ -61,7 +61,8 @@ export class LogWalk {
   #link: Uint8Array | undefined;
   #sequence: number | undefined;
   #highestSequence = 0;
-  #lostBytes = 0;
+  /** As many as may have stood in what was lost, of which nothing behind it tells. */
+  #unknownEntries = 0;
   #started = false;
   #facts: FileFacts | undefined;
   #offset = 0;
@@ -94,7 +95,11 @@ export class LogWalk {
   ): Promise<LogWalk | undefined> {
     const last = log.numbers.at(-1);
     if (log.format === undefined || last === undefined) return undefined;
-    const newest = await headOf(disk, logFilePath(folder, last, log.format), last, log.format);
+    const path = logFilePath(folder, last, log.format);
+    const newest = await headOf(disk, path, last, log.format);
+    // It says what was truncated: read on without it, and what is forgotten comes back.
+    const reason = "the first entry of the newest file is damaged";
+    if (newest === undefined && options.onLoss === undefined) throw corruptError(path, 0, reason); // mutant: newest-head
     return new LogWalk(disk, folder, log.format, log, newest?.facts, options);
   }
 
@@ -122,7 +127,7 @@ export class LogWalk {
       epoch: this.#epoch ?? 0n,
       offset: this.#offset,
       link: this.#link ?? this.format.firstLink,
-      nextSequence: this.#sequence ?? this.#highestSequence + this.#lostBytes,
+      nextSequence: (this.#sequence ?? this.#highestSequence) + this.#unknownEntries,
       sealed: this.#sealed && this.#torn === undefined,
       lastGroup: this.#lastGroup,
       torn: this.#torn,
@@ -220,12 +225,14 @@ export class LogWalk {
     }
     const behind = await this.#nextGood(reader, fileNumber, limit);
     const lostBytes = (behind?.offset ?? Math.min(limit, reader.sizeBytes)) - this.#offset;
-    this.#lose(fileNumber, this.#offset, lostBytes, reason, behind);
-    this.#link = behind?.link;
-    this.#sequence = behind?.sequence;
-    this.#offset = behind?.offset ?? this.#offset;
+    // Where the next file says how far this one goes, its end is missed in any case.
+    if (endsHere || behind !== undefined) this.#lose(fileNumber, this.#offset, lostBytes, reason, behind);
     this.#sealed = false;
-    return behind !== undefined;
+    if (behind === undefined) return false;
+    this.#link = behind.link;
+    this.#sequence = behind.sequence;
+    this.#offset = behind.offset;
+    return true;
   }
 
   /** A file that is not the last must end where, and as, the next one says. */
@@ -279,7 +286,7 @@ export class LogWalk {
     const isAccepted = fileNumber < (this.newest?.acceptedBefore ?? 0);
     if (this.#options.onLoss === undefined && !isAccepted) throw corruptError(path, offset, reason);
     const report = isAccepted ? this.#options.onAcceptedLoss : this.#options.onLoss;
-    this.#lostBytes += lostBytes;
+    if (!isAccepted && behind === undefined) this.#unknownEntries += lostBytes;
     const lastSequence = behind === undefined ? undefined : behind.sequence - 1;
     report?.({ path, offset, lostBytes, reason, firstSequence: this.#sequence, lastSequence });
   }
