@@ -98,8 +98,8 @@ export class LogWalk {
     const path = logFilePath(folder, last, log.format);
     const newest = await headOf(disk, path, last, log.format);
     // It says what was truncated: read on without it, and what is forgotten comes back.
-    const reason = "the first entry of the newest file is damaged";
-    if (newest === undefined && options.onLoss === undefined) throw corruptError(path, 0, reason); // mutant: newest-head
+    const isReadable = newest !== undefined || options.onLoss !== undefined;
+    if (!isReadable) throw corruptError(path, 0, "its first entry is damaged"); // mutant: newest-head
     return new LogWalk(disk, folder, log.format, log, newest?.facts, options);
   }
 
