@@ -94,7 +94,11 @@ export class LogWalk {
   ): Promise<LogWalk | undefined> {
     const last = log.numbers.at(-1);
     if (log.format === undefined || last === undefined) return undefined;
-    const newest = await headOf(disk, logFilePath(folder, last, log.format), last, log.format);
+    const path = logFilePath(folder, last, log.format);
+    const newest = await headOf(disk, path, last, log.format);
+    // It says what was truncated: read on without it, and what is forgotten comes back.
+    const reason = "the first entry of the newest file is damaged";
+    if (newest === undefined && options.onLoss === undefined) throw corruptError(path, 0, reason); // mutant: newest-head
     return new LogWalk(disk, folder, log.format, log, newest?.facts, options);
   }
 
