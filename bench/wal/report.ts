@@ -1,4 +1,6 @@
 /** The tables of the measurements and the floors they are held to. */
+
+import { median } from "../kernels/interleaved.ts";
 import type { Turn } from "./contender.ts";
 import type { RecoveryResult } from "./recovery.ts";
 
@@ -21,14 +23,20 @@ export interface Floor {
 }
 
 /** Records per second over all turns. The median of turns would hide what a contender pays only now and then. */
-export function rateOf({ turns }: Result): number {
+function rateOf({ turns }: Result): number {
   return 1_000 * (sum(turns, "records") / sum(turns, "elapsedMs"));
+}
+
+/** Round by round, and of that the median: a device that is slow for a while is so for all contenders of a round. */
+function timesAsFast(one: Result, other: Result): number {
+  const rate = ({ records, elapsedMs }: Turn): number => records / elapsedMs;
+  return median(one.turns.map((turn, round) => rate(turn) / rate(other.turns[round]!)));
 }
 
 export function rowReport({ title, results }: Row): string[] {
   const raw = results.find(({ kind }) => kind === "raw");
   const best = bestPeer(results);
-  const head = ["", "records/s", "slowest..fastest turn", "of raw", "of best peer", "syncs/s", "records/sync"];
+  const head = ["", "records/s", "slowest..fastest turn", "times raw", "times best peer", "syncs/s", "records/sync"];
   const rows = results.map((result) => {
     const rate = rateOf(result);
     const rates = result.turns.map(({ records, elapsedMs }) => (1_000 * records) / elapsedMs);
@@ -38,8 +46,8 @@ export function rowReport({ title, results }: Row): string[] {
       result.name,
       rate.toFixed(0),
       `${Math.min(...rates).toFixed(0)}..${Math.max(...rates).toFixed(0)}`,
-      raw === undefined ? "" : (rate / rateOf(raw)).toFixed(2),
-      best === undefined ? "" : (rate / rateOf(best)).toFixed(2),
+      raw === undefined ? "" : timesAsFast(result, raw).toFixed(2),
+      best === undefined ? "" : timesAsFast(result, best).toFixed(2),
       known ? ((1_000 * syncs) / sum(result.turns, "elapsedMs")).toFixed(0) : "",
       known ? (sum(result.turns, "records") / syncs).toFixed(1) : "",
     ];
@@ -51,7 +59,7 @@ export function rowReport({ title, results }: Row): string[] {
 export function ratio(row: Row, name: string, to: "raw" | "peer"): number {
   const other = to === "peer" ? bestPeer(row.results) : row.results.find(({ kind }) => kind === "raw");
   const own = row.results.find((result) => result.name === name);
-  return own === undefined || other === undefined ? Number.NaN : rateOf(own) / rateOf(other);
+  return own === undefined || other === undefined ? Number.NaN : timesAsFast(own, other);
 }
 
 export function recoveryReport(results: readonly RecoveryResult[]): string[] {

@@ -7,6 +7,7 @@
  */
 
 import { utf8, utf8Text } from "../base/index.ts";
+import { sequenceLimit } from "./frame.ts";
 
 export interface FileFacts {
   /** The oldest file that still belongs to the log; what is older was truncated and only waits for its removal. */
@@ -49,6 +50,7 @@ export function decodeFileFacts(bytes: Uint8Array | undefined): FileFacts | unde
     const counts = fields.map((field) => value[field]);
     if (!counts.every((count) => Number.isSafeInteger(count) && (count as number) >= 0)) return undefined;
     if (![value.rollsBack, value.recycled].every((flag) => flag === 0 || flag === 1)) return undefined;
+    if ((value.truncatedBefore as number) >= sequenceLimit) return undefined;
     return Object.fromEntries(fields.map((field, place) => [field, counts[place]])) as unknown as FileFacts;
   } catch {
     return undefined;

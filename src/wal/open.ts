@@ -64,11 +64,11 @@ async function recover(options: WalOptions, log: LogFolder): Promise<Found> {
   const walk = await LogWalk.open(disk, folder, log, { ...reports, signal });
   const truncatedBefore = walk?.newest?.truncatedBefore ?? 0;
   const replay = new TransactionReplay(truncatedBefore);
-  const files: LogFile[] = [];
+  const noted: LogFile[] = [];
   const begun = new TransactionFiles();
   let entries = 0;
   const onFrame = (frame: Frame): void => {
-    noteFile(files, frame);
+    noteFile(noted, frame);
     begun.note(frame);
   };
   if (walk !== undefined) {
@@ -78,6 +78,7 @@ async function recover(options: WalOptions, log: LogFolder): Promise<Found> {
     }
   }
   const end = walk?.end();
+  const files = completed(noted, log, walk?.newest?.firstFile ?? 0);
   const warnings = await durabilityWarnings(disk, folder);
   const recovery = { entries, rolledBack: replay.rolledBack, torn: end?.torn, lost, warnings };
   const lastGroupNeeds = begun.neededBy(end?.lastGroup ?? []);
@@ -111,7 +112,8 @@ async function takeUp(options: WalOptions, found: Found, lock: OpenedLog["lock"]
   else {
     const fileNumber = position.fileNumber + 1;
     if (isSalvage) acceptedBefore = fileNumber;
-    const takenOver = end?.lastGroup ?? [];
+    // Of a damaged log nothing is taken over: a part of a transaction may be all that there is of it.
+    const takenOver = isSalvage ? [] : (end?.lastGroup ?? []);
     const sequence = takenOver[0]?.sequence ?? nextSequence;
     const oldestOpenFile = Math.min(fileNumber, found.lastGroupNeeds);
     const file: LogFile = { fileNumber, firstSequence: sequence, oldestOpenFile, bytes: 0 };
@@ -171,6 +173,16 @@ function noteFile(files: LogFile[], frame: Frame): void {
   }
   const file = files.at(-1);
   if (file !== undefined && frame.type !== entryType.seal) file.bytes = frame.nextOffset;
+}
+
+/** With the files whose first frame is damaged: what they begin with is not known, so nothing before them may go. */
+function completed(noted: readonly LogFile[], log: LogFolder, firstFile: number): LogFile[] {
+  return log.numbers
+    .filter((fileNumber) => fileNumber >= firstFile)
+    .map((fileNumber) => {
+      const unknown = { fileNumber, firstSequence: Number.MAX_SAFE_INTEGER, oldestOpenFile: firstFile, bytes: 0 };
+      return noted.find((file) => file.fileNumber === fileNumber) ?? unknown;
+    });
 }
 
 function refuseOtherFormat({ format, folder }: WalOptions, log: LogFolder): void {

@@ -189,7 +189,7 @@ export class LogWalk {
     if (frame.sequence >= sequenceLimit) return false;
     if (this.#link !== undefined && !bytesEqual(frame.link, this.#link)) return false; // mutant: link
     // There may be gaps: numbers that may have been given out before a crash are not used again.
-    return frame.sequence >= (this.#sequence ?? 0);
+    return frame.sequence >= (this.#sequence ?? this.#highestSequence);
   }
 
   #accept(frame: Frame): void {
@@ -270,7 +270,8 @@ export class LogWalk {
     let place = await this.format.nextPlace(reader, this.#offset);
     while (place !== undefined && place < limit) {
       const frame = await this.format.frameAt(reader, place);
-      const isLater = frame !== undefined && frame.sequence >= (this.#sequence ?? 0) && frame.sequence < sequenceLimit;
+      const least = this.#sequence ?? this.#highestSequence;
+      const isLater = frame !== undefined && frame.sequence >= least && frame.sequence < sequenceLimit;
       if (isLater && frame.type !== entryType.file && isOfFile(frame, about)) return frame;
       place = await this.format.nextPlace(reader, place);
     }
