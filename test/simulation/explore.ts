@@ -7,14 +7,16 @@
 import { createHash } from "node:crypto";
 import { SimDisk } from "../../src/disk/index.ts";
 import {
-  checkRemains,
   type History,
   left,
   printedHistory,
+  type Recovered,
   type Remains,
+  recoverOn,
   recoverUntil,
   type Stop,
   scriptUntil,
+  verdict,
 } from "./history.ts";
 import { type Operation, operations, runScript, type Script } from "./workload.ts";
 
@@ -37,14 +39,26 @@ export function printedViolation({ history, problem }: Violation): string {
   return `${printedHistory(history)}\n    ${problem}`;
 }
 
+interface Found {
+  readonly choices: readonly number[];
+  readonly print: string;
+}
+
+/** Recoveries that are kept to be looked up: the same disk turns up in many histories. */
+const recoveriesLimit = 200_000;
+
 export class Exploration {
   readonly violations: Violation[] = [];
-  /** Disks on which a log was recovered and checked. */
+  /** Disks that a history left, and whose log was found to hold what it has to. */
   states = 0;
+  /** Of those, how many were not the same as one before: only these are recovered, the outcome is the same. */
+  recoveries = 0;
   scripts = 0;
   stops = 0;
   readonly #effort: Effort;
   readonly #violationLimit: number;
+  readonly #recovered = new Map<string, Recovered | Error>();
+  readonly #nestedBefore = new Set<string>();
 
   constructor(effort: Effort, violationLimit = 5) {
     this.#effort = effort;
@@ -71,57 +85,67 @@ export class Exploration {
     this.stops++;
     const remains = await scriptUntil(script, step);
     if (remains.problem !== undefined) return this.#note(script, [{ step }], remains.problem);
-    await this.#check(remains, script, [{ step }]);
     // The process dies, the next one recovers what is not durable yet, and then the power goes.
-    await this.#nested(remains, script, [{ step }]);
-    const chosen = this.#fewOf(remains.disk, this.#effort.survivors);
-    const nestedEvery = Math.max(1, Math.floor(chosen.length / Math.max(1, this.#effort.nested)));
-    for (const [place, choices] of chosen.entries()) {
+    const print = fingerprint(remains.disk);
+    await this.#check(remains, script, [{ step }], print);
+    await this.#nested(remains, script, [{ step }], `killed ${print}`);
+    const found = this.#fewOf(remains.disk, this.#effort.survivors);
+    const nestedEvery = Math.max(1, Math.floor(found.length / Math.max(1, this.#effort.nested)));
+    for (const [place, { choices, print }] of found.entries()) {
       if (this.isOver) return;
-      await this.#check(remains, script, [{ step, choices }]);
+      await this.#check(remains, script, [{ step, choices }], print);
       if (this.#effort.nested > 0 && place % nestedEvery === 0)
-        await this.#nested(remains, script, [{ step, choices }]);
+        await this.#nested(remains, script, [{ step, choices }], print);
     }
   }
 
   /** Stops the recovery of what this history left at each of its steps, and that recovery at one of its own. */
-  async #nested(before: Remains, script: Script, stops: readonly Stop[]): Promise<void> {
+  async #nested(before: Remains, script: Script, stops: readonly Stop[], print: string): Promise<void> {
     const lastStop = stops.at(-1);
-    if (lastStop === undefined || this.#effort.nestedSurvivors === 0) return;
     const depth = stops.length;
+    const key = `${script.format} ${script.durability} ${depth} ${print} ${before.ledger.signature}`;
+    if (lastStop === undefined || this.#effort.nestedSurvivors === 0 || this.#nestedBefore.has(key)) return;
+    this.#nestedBefore.add(key);
     for (let step = 1; !this.isOver; step++) {
       const after = await recoverUntil({ ...before, disk: left(before.disk, lastStop) }, script, step, depth);
       const isDone = !after.disk.hasCrashed;
       if (after.problem !== undefined) return this.#note(script, [...stops, { step }], after.problem);
-      const chosen = this.#fewOf(after.disk, this.#effort.nestedSurvivors);
-      for (const choices of chosen) await this.#check(after, script, [...stops, { step, choices }]);
-      const deeper = chosen[Math.floor(this.#effort.random() * chosen.length)];
+      const found = this.#fewOf(after.disk, this.#effort.nestedSurvivors);
+      for (const { choices, print } of found) await this.#check(after, script, [...stops, { step, choices }], print);
+      const deeper = found[Math.floor(this.#effort.random() * found.length)];
       if (depth < 2 && deeper !== undefined && this.#effort.random() < 0.25)
-        await this.#nested(after, script, [...stops, { step, choices: deeper }]);
+        await this.#nested(after, script, [...stops, { step, choices: deeper.choices }], deeper.print);
       if (isDone) return;
     }
   }
 
-  async #check(remains: Remains, script: Script, stops: readonly Stop[]): Promise<void> {
+  async #check({ disk, ledger }: Remains, script: Script, stops: readonly Stop[], print: string): Promise<void> {
     const stop = stops.at(-1);
     if (stop === undefined || this.isOver) return;
     this.states++;
-    const disk = left(remains.disk, stop);
-    const problem = await checkRemains({ ...remains, disk }, script, stops.length);
+    const key = `${script.format} ${script.durability} ${stops.length} ${print}`;
+    let recovered = this.#recovered.get(key);
+    if (recovered === undefined) {
+      this.recoveries++;
+      recovered = await recoverOn(left(disk, stop), script, stops.length);
+      if (this.#recovered.size >= recoveriesLimit) this.#recovered.clear();
+      this.#recovered.set(key, recovered);
+    }
+    const problem = verdict(recovered, ledger);
     if (problem !== undefined) this.#note(script, stops, problem);
   }
 
   /** Which disks to look at: no two with the same files. */
-  #fewOf(disk: SimDisk, limit: number): (readonly number[])[] {
+  #fewOf(disk: SimDisk, limit: number): Found[] {
     const seen = new Set<string>();
-    const chosen: (readonly number[])[] = [];
+    const found: Found[] = [];
     for (const survivor of disk.survivors({ limit, random: this.#effort.random })) {
       const print = fingerprint(survivor.disk);
       if (seen.has(print)) continue;
       seen.add(print);
-      chosen.push(survivor.choices);
+      found.push({ choices: survivor.choices, print });
     }
-    return chosen;
+    return found;
   }
 
   #note({ workload, atOnce, format, durability }: Script, stops: readonly Stop[], problem: string): void {

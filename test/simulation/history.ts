@@ -6,8 +6,8 @@
 import { HoldfastError, utf8 } from "../../src/base/index.ts";
 import { SimDisk, type SimDiskOptions } from "../../src/disk/index.ts";
 import type { Fault } from "../../src/disk/simulated/fault.ts";
-import type { Ledger } from "./ledger.ts";
-import { openLog, runScript, type Script } from "./workload.ts";
+import type { Entry, Ledger } from "./ledger.ts";
+import { openLog, runScript, type Script, type Settings } from "./workload.ts";
 
 export interface Stop {
   /** In place of this step of the disk; beyond the last one, when all is done. */
@@ -57,35 +57,44 @@ export async function recoverUntil(remains: Remains, script: Script, step: numbe
   }
 }
 
+/** How a log fared on a disk: opened, appended to, closed and opened again. Depends on the disk and the depth alone. */
+export interface Recovered {
+  readonly entries: readonly Entry[];
+  readonly isTorn: boolean;
+  readonly appended: Entry;
+  readonly entriesAfter: readonly Entry[];
+}
+
+export async function recoverOn(disk: SimDisk, settings: Settings, depth: number): Promise<Recovered | Error> {
+  try {
+    const first = await openLog(disk, settings, { generation: 100 * depth });
+    const text = `after${depth}`;
+    const sequence = await first.wal.append(utf8(text));
+    await first.wal.close();
+    const second = await openLog(disk, settings, { generation: 100 * depth + 1 });
+    const isTorn = first.wal.recovery.torn !== undefined;
+    return { entries: first.entries, isTorn, appended: { sequence, text }, entriesAfter: second.entries };
+  } catch (error) {
+    return error as Error;
+  }
+}
+
 /**
- * Opens the log on what was left: it must hold what it has to, take an entry more, and hold the same and that entry
+ * What is wrong with a recovery: the log must hold what it has to, take an entry more, and hold the same and that entry
  * when it is opened again. Where the device itself `lies`, it may be refused, or have a torn end.
  */
-export async function checkRemains(
-  remains: Remains,
-  script: Script,
-  depth: number,
-  lies = false,
-): Promise<string | undefined> {
-  const { disk, ledger } = remains;
-  try {
-    const first = await openLog(disk, script, { generation: 100 * depth });
-    const isTorn = lies && first.wal.recovery.torn !== undefined && ledger.isPrefix(first.entries);
-    const problem = isTorn ? undefined : ledger.refusal(first.entries);
-    if (problem !== undefined) return problem;
-    const settled = ledger.settled(first.entries);
-    const text = `after${depth}`;
-    const durable = first.wal.append(utf8(text));
-    const last = settled.submit([settled.giveOut({ sequence: first.wal.visibleSequence, text })]);
-    await durable;
-    last.acknowledged = true;
-    await first.wal.close();
-    const second = await openLog(disk, script, { generation: 100 * depth + 1 });
-    return settled.problem ?? settled.refusal(second.entries)?.replace(/^/, "opened again: ");
-  } catch (error) {
-    if (lies && HoldfastError.is(error)) return undefined;
-    return `the log cannot be opened or written any more: ${String(error)}`;
+export function verdict(recovered: Recovered | Error, ledger: Ledger, lies = false): string | undefined {
+  if (recovered instanceof Error) {
+    if (lies && HoldfastError.is(recovered)) return undefined;
+    return `the log cannot be opened or written any more: ${String(recovered)}`;
   }
+  const { entries, isTorn, appended, entriesAfter } = recovered;
+  const isTornEnd = lies && isTorn && ledger.isPrefix(entries);
+  const problem = isTornEnd ? undefined : ledger.refusal(entries);
+  if (problem !== undefined) return problem;
+  const settled = ledger.settled(entries);
+  settled.submit([settled.giveOut(appended)]).acknowledged = true;
+  return settled.problem ?? settled.refusal(entriesAfter)?.replace(/^/, "opened again: ");
 }
 
 export function left(disk: SimDisk, { choices, faults = [] }: Stop): SimDisk {
@@ -106,11 +115,15 @@ export async function play(history: History): Promise<string | undefined> {
     stop = next;
   }
   if (remains.problem !== undefined) return remains.problem;
-  return await checkRemains({ ...remains, disk: left(remains.disk, stop) }, history, history.stops.length);
+  return verdict(
+    await recoverOn(left(remains.disk, stop), history, history.stops.length),
+    remains.ledger,
+    history.lies,
+  );
 }
 
 /** For a test: `expect(await play(…)).toBeUndefined()`. */
-export function printedHistory({ workload, atOnce, format, durability, stops, faults }: History): string {
+export function printedHistory({ workload, atOnce, format, durability, stops, faults, lies }: History): string {
   const faulty = (list: readonly Fault[] = []): string[] => (list.length === 0 ? [] : [`faults: [${list.join(", ")}]`]);
   const stopTexts = stops.map((stop) => {
     const choices = stop.choices === undefined ? [] : [`choices: [${stop.choices.join(", ")}]`];
@@ -122,6 +135,7 @@ export function printedHistory({ workload, atOnce, format, durability, stops, fa
     `format: "${format}"`,
     `durability: "${durability}"`,
     ...faulty(faults),
+    ...(lies === true ? ["lies: true"] : []),
     `stops: [${stopTexts.join(", ")}]`,
   ];
   return `await play({ ${parts.join(", ")} })`;

@@ -44,6 +44,13 @@ export class Ledger {
     return truncation;
   }
 
+  /** Equal for ledgers that allow the same. */
+  get signature(): string {
+    const groups = this.groups.map(({ entries, acknowledged }) => `${acknowledged ? "+" : "-"}${printed(entries)}`);
+    const truncations = this.#truncations.map(({ before, done }) => `${done ? "+" : "-"}${before}`);
+    return `${groups.join("|")};${truncations.join()};${this.#highest}`;
+  }
+
   /** Why the log must not hold these entries, or undefined. */
   refusal(found: readonly Entry[]): string | undefined {
     const least = this.groups.findLastIndex(({ acknowledged }) => acknowledged) + 1;

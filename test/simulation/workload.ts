@@ -24,6 +24,8 @@ export interface Script extends Settings {
   readonly atOnce?: boolean;
   /** Of the log's epochs and of the texts in it: tells one log from another. */
   readonly seed?: number;
+  /** What is wrong with the device may lose what was durable: a typed error will do, or a torn end that is reported. */
+  readonly lies?: boolean;
 }
 
 /** Small, so that few operations fill a file. */
@@ -119,7 +121,8 @@ class ScriptRun implements Run {
   async #open(): Promise<void> {
     const { wal, entries } = await openLog(this.#disk, this.#script, { generation: this.#generation++ });
     this.wal = wal;
-    this.ledger.problem ??= this.ledger.refusal(entries);
+    const isTornEnd = this.#script.lies === true && wal.recovery.torn !== undefined && this.ledger.isPrefix(entries);
+    if (!isTornEnd) this.ledger.problem ??= this.ledger.refusal(entries);
     this.ledger = this.ledger.settled(entries);
     if (this.stepsAfter.length === 0) this.stepsAfter.push(this.#disk.steps);
   }
