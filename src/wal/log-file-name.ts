@@ -7,6 +7,9 @@ import { binaryFormat } from "./binary-format.ts";
 import type { WalFormat, WalFormatName } from "./format.ts";
 import { jsonFormat } from "./json-format.ts";
 
+/** Of fifteen digits: more are no log file. */
+export const fileNumberLimit = 10 ** 15 - 1;
+
 export const walFormats: Readonly<Record<WalFormatName, WalFormat>> = { binary: binaryFormat, json: jsonFormat };
 
 export function logFilePath(folder: string, fileNumber: number, format: WalFormat = binaryFormat): string {

@@ -12,12 +12,12 @@
  */
 
 import { join } from "node:path";
-import { assert, type Clock } from "../base/index.ts";
+import { assert, type Clock, HoldfastError } from "../base/index.ts";
 import type { Disk, DiskFile } from "../disk/index.ts";
 import { encodeFileFacts, type FileFacts } from "./file-frame.ts";
 import type { FrameGroup, WalFormat } from "./format.ts";
 import { entryType, type Frame, noTransaction } from "./frame.ts";
-import { logFilePath } from "./log-file-name.ts";
+import { fileNumberLimit, logFilePath } from "./log-file-name.ts";
 import { type ReadySpare, recycledSpare, type SpareFile, zeroedSpare } from "./spare-file.ts";
 
 export type Durability = "fdatasync" | "dsync";
@@ -47,6 +47,8 @@ export interface NewFile {
   readonly takenOver?: readonly Frame[];
 }
 
+/** How full a file is when the next one is made: late, for one that was truncated away costs nothing. */
+const spareFrom = 7 / 8;
 const smallestExtensionBytes = 65_536;
 const largestExtensionBytes = 4 * 2 ** 20;
 const zeroChunk = new Uint8Array(1 << 20);
@@ -107,7 +109,7 @@ export class LogWriter {
     }
     this.syncs++;
     this.#position = { ...this.#position, offset: nextOffset, link };
-    if (nextOffset * 2 > this.#options.fileLimitBytes) this.#prepareSpare();
+    if (nextOffset > this.#options.fileLimitBytes * spareFrom) this.#prepareSpare();
   }
 
   async beginFile(next: NewFile): Promise<void> {
@@ -115,6 +117,7 @@ export class LogWriter {
     await this.#file?.close();
     this.#file = undefined;
     const fileNumber = this.fileNumber + 1;
+    if (fileNumber > fileNumberLimit) throw numberedOut(this.path);
     const path = logFilePath(folder, fileNumber, format);
     const spare = await this.#takeSpare(fileNumber);
     const born = this.#born(fileNumber, next, spare.recycled);
@@ -132,8 +135,10 @@ export class LogWriter {
   /** Takes a file that was truncated away as the next one. False where it is not wanted, and left to be removed. */
   async recycle(path: string): Promise<boolean> {
     const { disk, format, fileLimitBytes } = this.#options;
-    const stat = this.#spare === undefined && format.preallocates ? await disk.stat(path) : undefined;
+    const stat = format.preallocates && this.#spare?.recycled !== true ? await disk.stat(path) : undefined;
     if (stat === undefined || stat.sizeBytes < fileLimitBytes / 2) return false;
+    await this.#spare?.discard();
+    this.#spare = undefined;
     this.#spare = await recycledSpare(disk, path, this.#sparePath);
     return true;
   }
@@ -228,4 +233,11 @@ function zeros(count: number): Uint8Array[] {
   const parts: Uint8Array[] = [];
   for (let rest = count; rest > 0; rest -= zeroChunk.length) parts.push(zeroChunk.subarray(0, rest));
   return parts;
+}
+
+function numberedOut(path: string): HoldfastError {
+  return new HoldfastError("WAL_FAILED", `no file can follow ${path}: there is no higher number for one`, {
+    hint: "No log comes here by itself: the file was renamed, or is damaged. See holdfast wal verify.",
+    details: { path },
+  });
 }

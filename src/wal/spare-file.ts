@@ -18,7 +18,8 @@ export interface ReadySpare {
 }
 
 export interface SpareFile {
-  /** The open file; undefined where it could not be made. Its taker closes it. */
+  readonly recycled: boolean;
+  /** Takes it as far as it is made; its taker closes it. undefined where it could not be made. */
   take(): Promise<ReadySpare | undefined>;
   discard(): Promise<void>;
 }
@@ -27,34 +28,43 @@ export async function recycledSpare(disk: Disk, from: string, path: string): Pro
   await disk.rename(from, path);
   const file = await disk.open(path, "read-write");
   const ready = { file, path, allocatedBytes: await file.sizeBytes(), recycled: true };
-  return { take: async () => ready, discard: () => removeSpare(disk, ready) };
+  return { recycled: true, take: async () => ready, discard: () => removeSpare(disk, ready) };
 }
 
 export function zeroedSpare(disk: Disk, path: string, sizeBytes: number): SpareFile {
-  let wanted = true;
+  let filling = true;
   const make = async (): Promise<ReadySpare | undefined> => {
     let file: DiskFile | undefined;
     try {
       await disk.remove(path);
       file = await disk.open(path, "create-new");
-      for (let from = 0; from < sizeBytes && wanted; from += stepBytes) {
-        await file.fillZero(from, Math.min(sizeBytes, from + stepBytes));
+      let allocatedBytes = 0;
+      while (filling && allocatedBytes < sizeBytes) {
+        const to = Math.min(sizeBytes, allocatedBytes + stepBytes);
+        await file.fillZero(allocatedBytes, to);
         await file.syncData();
+        allocatedBytes = to;
       }
-      return { file, path, allocatedBytes: sizeBytes, recycled: false };
+      return { file, path, allocatedBytes, recycled: false };
     } catch {
       await file?.close().catch(() => undefined);
       return undefined;
     }
   };
   const made = make();
-  const discard = async (): Promise<void> => {
-    wanted = false;
-    const ready = await made;
-    if (ready === undefined) await disk.remove(path).catch(() => undefined);
-    else await removeSpare(disk, ready);
+  return {
+    recycled: false,
+    async take() {
+      filling = false;
+      return await made;
+    },
+    async discard() {
+      filling = false;
+      const ready = await made;
+      if (ready === undefined) await disk.remove(path).catch(() => undefined);
+      else await removeSpare(disk, ready);
+    },
   };
-  return { take: () => made, discard };
 }
 
 async function removeSpare(disk: Disk, { file, path }: ReadySpare): Promise<void> {
