@@ -8,16 +8,15 @@ import { createHash } from "node:crypto";
 import { SimDisk } from "../../src/disk/index.ts";
 import {
   type History,
-  left,
   printedHistory,
   type Recovered,
-  type Remains,
   recoverOn,
   recoverUntil,
   type Stop,
   scriptUntil,
   verdict,
 } from "./history.ts";
+import type { Ledger } from "./ledger.ts";
 import { type Operation, operations, runScript, type Script } from "./workload.ts";
 
 export interface Effort {
@@ -27,6 +26,8 @@ export interface Effort {
   readonly nested: number;
   /** Of the disks that are left then, how many at each step; and at each step of their recovery. */
   readonly nestedSurvivors: number;
+  /** Of those, the share whose recovery is stopped once more. */
+  readonly nestedTwice: number;
   readonly random: () => number;
 }
 
@@ -39,9 +40,11 @@ export function printedViolation({ history, problem }: Violation): string {
   return `${printedHistory(history)}\n    ${problem}`;
 }
 
+/** A disk that was left; `choices` as in the stop that left it. */
 interface Found {
-  readonly choices: readonly number[];
+  readonly disk: SimDisk;
   readonly print: string;
+  readonly choices?: readonly number[];
 }
 
 /** Recoveries that are kept to be looked up: the same disk turns up in many histories. */
@@ -83,51 +86,54 @@ export class Exploration {
 
   async #stopAt(script: Script, step: number): Promise<void> {
     this.stops++;
-    const remains = await scriptUntil(script, step);
-    if (remains.problem !== undefined) return this.#note(script, [{ step }], remains.problem);
+    const { disk, ledger, problem } = await scriptUntil(script, step);
+    if (problem !== undefined) return this.#note(script, [{ step }], problem);
     // The process dies, the next one recovers what is not durable yet, and then the power goes.
-    const print = fingerprint(remains.disk);
-    await this.#check(remains, script, [{ step }], print);
-    await this.#nested(remains, script, [{ step }], `killed ${print}`);
-    const found = this.#fewOf(remains.disk, this.#effort.survivors);
+    const killed = { disk: disk.restarted(), print: `killed ${fingerprint(disk)}` };
+    await this.#check(script, ledger, [{ step }], killed);
+    await this.#nested(script, ledger, [{ step }], killed);
+    const found = this.#fewOf(disk, this.#effort.survivors);
     const nestedEvery = Math.max(1, Math.floor(found.length / Math.max(1, this.#effort.nested)));
-    for (const [place, { choices, print }] of found.entries()) {
+    for (const [place, one] of found.entries()) {
       if (this.isOver) return;
-      await this.#check(remains, script, [{ step, choices }], print);
-      if (this.#effort.nested > 0 && place % nestedEvery === 0)
-        await this.#nested(remains, script, [{ step, choices }], print);
+      const stops = [stopOf(step, one)];
+      await this.#check(script, ledger, stops, one);
+      if (this.#effort.nested > 0 && place % nestedEvery === 0) await this.#nested(script, ledger, stops, one);
     }
   }
 
-  /** Stops the recovery of what this history left at each of its steps, and that recovery at one of its own. */
-  async #nested(before: Remains, script: Script, stops: readonly Stop[], print: string): Promise<void> {
-    const lastStop = stops.at(-1);
+  /** Lets the recovery of what this history left be stopped at each of its steps, and some such recoveries in turn. */
+  async #nested(script: Script, ledger: Ledger, stops: readonly Stop[], found: Found): Promise<void> {
     const depth = stops.length;
-    const key = `${script.format} ${script.durability} ${depth} ${print} ${before.ledger.signature}`;
-    if (lastStop === undefined || this.#effort.nestedSurvivors === 0 || this.#nestedBefore.has(key)) return;
+    const key = `${script.format} ${script.durability} ${depth} ${found.print} ${ledger.signature}`;
+    if (this.#effort.nestedSurvivors === 0 || this.#nestedBefore.has(key)) return;
     this.#nestedBefore.add(key);
-    for (let step = 1; !this.isOver; step++) {
-      const after = await recoverUntil({ ...before, disk: left(before.disk, lastStop) }, script, step, depth);
-      const isDone = !after.disk.hasCrashed;
-      if (after.problem !== undefined) return this.#note(script, [...stops, { step }], after.problem);
-      const found = this.#fewOf(after.disk, this.#effort.nestedSurvivors);
-      for (const { choices, print } of found) await this.#check(after, script, [...stops, { step, choices }], print);
-      const deeper = found[Math.floor(this.#effort.random() * found.length)];
-      if (depth < 2 && deeper !== undefined && this.#effort.random() < 0.25)
-        await this.#nested(after, script, [...stops, { step, choices: deeper.choices }], deeper.print);
-      if (isDone) return;
+    const points: { readonly ledger: Ledger; readonly found: readonly Found[] }[] = [];
+    const disk = found.disk.restarted();
+    const look = (): readonly Found[] => this.#fewOf(disk, this.#effort.nestedSurvivors);
+    disk.beforeStep = () => points.push({ ledger, found: look() });
+    const after = await recoverUntil({ disk, ledger, problem: undefined }, script, Number.POSITIVE_INFINITY, depth);
+    if (after.problem !== undefined)
+      return this.#note(script, [...stops, { step: Number.POSITIVE_INFINITY }], after.problem);
+    points.push({ ledger: after.ledger, found: look() });
+    for (const [place, point] of points.entries()) {
+      for (const one of point.found) {
+        if (this.isOver) return;
+        const further = [...stops, stopOf(place + 1, one)];
+        await this.#check(script, point.ledger, further, one);
+        const isDeeper = depth < 2 && this.#effort.random() < this.#effort.nestedTwice;
+        if (isDeeper) await this.#nested(script, point.ledger, further, one);
+      }
     }
   }
 
-  async #check({ disk, ledger }: Remains, script: Script, stops: readonly Stop[], print: string): Promise<void> {
-    const stop = stops.at(-1);
-    if (stop === undefined || this.isOver) return;
+  async #check(script: Script, ledger: Ledger, stops: readonly Stop[], found: Found): Promise<void> {
     this.states++;
-    const key = `${script.format} ${script.durability} ${stops.length} ${print}`;
+    const key = `${script.format} ${script.durability} ${stops.length} ${found.print}`;
     let recovered = this.#recovered.get(key);
     if (recovered === undefined) {
       this.recoveries++;
-      recovered = await recoverOn(left(disk, stop), script, stops.length);
+      recovered = await recoverOn(found.disk.restarted(), script, stops.length);
       if (this.#recovered.size >= recoveriesLimit) this.#recovered.clear();
       this.#recovered.set(key, recovered);
     }
@@ -143,7 +149,7 @@ export class Exploration {
       const print = fingerprint(survivor.disk);
       if (seen.has(print)) continue;
       seen.add(print);
-      found.push({ choices: survivor.choices, print });
+      found.push({ ...survivor, print });
     }
     return found;
   }
@@ -152,6 +158,10 @@ export class Exploration {
     const history = { workload, format, durability, stops, ...(atOnce === true ? { atOnce } : {}) };
     this.violations.push({ history, problem });
   }
+}
+
+function stopOf(step: number, { choices }: Found): Stop {
+  return choices === undefined ? { step } : { step, choices };
 }
 
 function fingerprint(disk: SimDisk): string {

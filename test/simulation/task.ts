@@ -16,6 +16,8 @@ export interface Task {
   readonly first?: Operation;
   /** Of the disks that one power cut may leave, how many at most. */
   readonly survivors: number;
+  /** Of those, of how many the recovery is stopped in turn. */
+  readonly nested: number;
   readonly seed: number;
 }
 
@@ -43,7 +45,15 @@ export function tasksOf(size: SimulationSize): Task[] {
       ? []
       : allSettings.flatMap((settings) =>
           firsts.map((first) => {
-            return { kind, settings, operations: limit, survivors, seed, ...(first === undefined ? {} : { first }) };
+            return {
+              kind,
+              settings,
+              operations: limit,
+              survivors,
+              nested: 2,
+              seed,
+              ...(first === undefined ? {} : { first }),
+            };
           }),
         );
   return [
@@ -58,7 +68,7 @@ export function tasksOf(size: SimulationSize): Task[] {
 export async function runTask(task: Task, onStates: (states: number) => void = () => undefined): Promise<TaskReport> {
   if (task.kind === "damage") return await damage(task, onStates);
   const random = seededRandom(task.seed);
-  const effort = { survivors: task.survivors, nested: 2, nestedSurvivors: 4, random };
+  const effort = { survivors: task.survivors, nested: task.nested, nestedSurvivors: 4, nestedTwice: 0.05, random };
   const run = task.kind === "fault" ? new FaultRun(6, random) : new Exploration(effort);
   let scripts = 0;
   let told = 0;

@@ -67,6 +67,8 @@ const totalBytes = 2 ** 40;
 export class SimDisk implements Disk {
   /** The steps that were done. */
   steps = 0;
+  /** Called before each step with its number: what the power would leave in its place can be looked at right there. */
+  beforeStep: ((step: number) => void) | undefined;
   readonly #options: SimDiskOptions;
   readonly #root: SimFolderNode;
   readonly #faults: FaultPlan;
@@ -279,6 +281,7 @@ export class SimDisk implements Disk {
     this.#lastStep = `${operation} ${path}`;
     if (this.steps + 1 >= this.#crashAt) this.#crashed = true;
     this.#alive();
+    this.beforeStep?.(this.steps + 1);
     this.steps++;
   }
 
