@@ -32,6 +32,9 @@ const lineStart = utf8('{"lsn":');
 /** Twice the largest payload, for escapes, and room for the rest of the line. */
 const lineLimitBytes = 48 * 2 ** 20;
 const linkBytes = 16;
+const typesByName: ReadonlyMap<unknown, EntryType> = new Map(
+  Object.entries(entryTypeNames).map(([type, name]) => [name, Number(type) as EntryType]),
+);
 const suffix = /^,"crc":"([0-9a-f]{8})"\}$/;
 const suffixBytes = 18;
 
@@ -121,7 +124,7 @@ function frameOf(line: Uint8Array, offset: number): Frame | undefined {
   const value = parsed(line);
   if (value === undefined) return undefined;
   if (value.version !== version) throw versionError(String(value.version), version);
-  const type = typeOf(value.type);
+  const type = typesByName.get(value.type);
   const timeMs = Date.parse(String(value.time));
   const payloads = Array.isArray(value.data) ? value.data.map(unprinted) : [];
   const transactionId = value.tx === undefined ? noTransaction : bytesOf(value.tx, 16);
@@ -173,11 +176,6 @@ function unprinted(value: unknown): Uint8Array | undefined {
   if (typeof value === "string") return utf8(value);
   const base64 = typeof value === "object" && value !== null ? (value as { base64?: unknown }).base64 : undefined;
   return typeof base64 === "string" ? new Uint8Array(Buffer.from(base64, "base64")) : undefined;
-}
-
-function typeOf(name: unknown): EntryType | undefined {
-  const found = Object.entries(entryTypeNames).find(([, known]) => known === name);
-  return found === undefined ? undefined : (Number(found[0]) as EntryType);
 }
 
 function bytesOf(hex: unknown, length: number): Uint8Array | undefined {
