@@ -27,6 +27,8 @@ class RandomGraph {
   readonly values: GraphValue[] = [];
   readonly nodes: GraphNode[] = [];
   readonly inputs: number[] = [];
+  /** Values in which two right answers may differ in their last bits. */
+  readonly #inexact = new Set<number>();
 
   constructor(seed: number) {
     this.dice = new Dice(seed);
@@ -56,8 +58,14 @@ class RandomGraph {
       attributes,
     };
     const types = inferNode(node, this.values);
+    if (rounding.has(operator) || !this.isExact(...inputs)) for (const id of node.outputs) this.#inexact.add(id);
     for (let place = 0; place < outputs; place++) this.#add(types[place]!);
     this.nodes.push(node);
+  }
+
+  /** Only then may a step follow that makes much of a last bit: a cast to whole numbers, a comparison. */
+  isExact(...ids: readonly number[]): boolean {
+    return ids.every((id) => !this.#inexact.has(id));
   }
 
   /** A value of that type that is not a constant. */
@@ -80,6 +88,9 @@ class RandomGraph {
   }
 }
 
+/** Operators whose result depends on the order of sums, or on whose exponential function it is. */
+const rounding: ReadonlySet<string> = new Set(["Sigmoid", "Softmax", "LayerNormalization", "MatMul", "CumSum"]);
+
 const int = (value: number): AttributeValue => ({ kind: "int", value });
 
 /** One more node of any kind on what is there. */
@@ -90,7 +101,7 @@ function grow(graph: RandomGraph): void {
   const like = graph.any(({ type, shape }) => type === "float32" && sameShape(shape, x.shape))!;
   switch (dice.roll(17)) {
     case 0:
-      return graph.apply(dice.pick(["Relu", "Neg", "Abs", "Sigmoid", "Ceil"]), [x.id]);
+      return graph.apply(dice.pick(["Relu", "Neg", "Abs", "Sigmoid", graph.isExact(x.id) ? "Ceil" : "Abs"]), [x.id]);
     case 1:
       return graph.apply(dice.pick(["Add", "Sub", "Mul", "Max"]), [x.id, like.id]);
     case 2: {
@@ -109,7 +120,7 @@ function grow(graph: RandomGraph): void {
     case 5:
       return graph.apply("Concat", [x.id, like.id], { axis: int(dice.roll(rank)) });
     case 6:
-      return graph.apply("Cast", [x.id], { to: int(dice.pick([3, 10])) });
+      return graph.apply("Cast", [x.id], { to: int(dice.pick([graph.isExact(x.id) ? 3 : 10, 10])) });
     case 7: {
       const narrow = graph.any(({ type }) => type === "int8" || type === "float16");
       if (!narrow) return;
@@ -118,6 +129,7 @@ function grow(graph: RandomGraph): void {
         : graph.apply("Cast", [narrow.id], { to: int(1) });
     }
     case 8:
+      if (!graph.isExact(x.id, like.id)) return;
       graph.apply("Greater", [x.id, like.id]);
       return graph.apply("Where", [graph.values.length - 1, like.id, x.id]);
     case 9: {
