@@ -14,4 +14,5 @@ export {
 export { diskError } from "./disk-error.ts";
 export { NodeDisk } from "./node-disk.ts";
 export * as faults from "./simulated/fault.ts";
-export { SimCrash, SimDisk, type SimDiskOptions, type Survivor } from "./simulated/sim-disk.ts";
+export { SimCrash } from "./simulated/sim-crash.ts";
+export { SimDisk, type SimDiskOptions, type Survivor } from "./simulated/sim-disk.ts";

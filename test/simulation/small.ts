@@ -28,7 +28,14 @@ export interface SmallReport {
 export async function smallSimulation(): Promise<SmallReport> {
   const scripts = (limit: number): Script[] =>
     settings.flatMap((one) => [...workloads(limit), ...telling].map((workload) => ({ ...one, workload })));
-  const effort = { survivors: 16, nested: 1, nestedSurvivors: 2, nestedTwice: 0.1, random: seededRandom(1) };
+  const effort = {
+    survivors: 16,
+    nested: 1,
+    nestedOperations: 3,
+    nestedSurvivors: 2,
+    nestedTwice: 0.1,
+    random: seededRandom(1),
+  };
   const exploration = new Exploration(effort, 1);
   for (const script of scripts(1)) if (!exploration.isOver) await exploration.script(script);
   const [violation] = exploration.violations;

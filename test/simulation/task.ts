@@ -37,9 +37,13 @@ export interface SimulationSize {
   readonly seed: number;
 }
 
+const operationsAtOnce = operations.filter((operation) => operation !== "reopen");
+
 /** The largest parts first. */
 export function tasksOf(size: SimulationSize): Task[] {
   const { seed, survivors } = size;
+  // What is special where syncs are shared is in the script, not in its recovery.
+  const nestedOf = (kind: Task["kind"]): number => (kind === "crash at once" ? 0 : 2);
   const all = (kind: Task["kind"], limit: number, firsts: readonly (Operation | undefined)[]): Task[] =>
     limit < 0
       ? []
@@ -50,7 +54,7 @@ export function tasksOf(size: SimulationSize): Task[] {
               settings,
               operations: limit,
               survivors,
-              nested: 2,
+              nested: nestedOf(kind),
               seed,
               ...(first === undefined ? {} : { first }),
             };
@@ -58,7 +62,7 @@ export function tasksOf(size: SimulationSize): Task[] {
         );
   return [
     ...all("crash", size.operations, size.operations < 3 ? [undefined] : operations),
-    ...all("crash at once", size.operationsAtOnce, [undefined]),
+    ...all("crash at once", size.operationsAtOnce, size.operationsAtOnce < 3 ? [undefined] : operationsAtOnce),
     ...all("fault", size.operationsWithFaults, [undefined]),
     ...all("damage", 0, [undefined]),
   ];
@@ -68,7 +72,14 @@ export function tasksOf(size: SimulationSize): Task[] {
 export async function runTask(task: Task, onStates: (states: number) => void = () => undefined): Promise<TaskReport> {
   if (task.kind === "damage") return await damage(task, onStates);
   const random = seededRandom(task.seed);
-  const effort = { survivors: task.survivors, nested: task.nested, nestedSurvivors: 4, nestedTwice: 0.05, random };
+  const effort = {
+    survivors: task.survivors,
+    nested: task.nested,
+    nestedOperations: 3,
+    nestedSurvivors: 4,
+    nestedTwice: 0.05,
+    random,
+  };
   const run = task.kind === "fault" ? new FaultRun(6, random) : new Exploration(effort);
   let scripts = 0;
   let told = 0;

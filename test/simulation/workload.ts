@@ -147,6 +147,8 @@ class ScriptRun implements Run {
         const truncation = this.ledger.truncate(before);
         await truncated;
         truncation.done = true;
+        // What was forgotten once is not asked for again.
+        await wal.truncateBefore(1);
         return;
       }
       case "reopen":

@@ -171,6 +171,25 @@ describe("a crash at a step", () => {
     }
   });
 
+  it("leaves what could be looked at before that step", async () => {
+    const work = async (disk: SimDisk): Promise<void> => {
+      await disk.writeFileAtomic("/file", utf8("a"));
+      await (await disk.open("/file", "read-write", { dataSync: true })).writeAt([utf8("bc")], 0);
+    };
+    const leftBy = async (disk: SimDisk): Promise<string[]> => [...(await statesOf(disk, "/file", "/.file.tmp"))];
+    const whole = new SimDisk();
+    const looks: Promise<string[]>[] = [];
+    whole.beforeStep = () => looks.push(leftBy(whole.restarted()));
+    await work(whole);
+    expect(looks.length).toBe(whole.steps);
+    for (const [place, look] of looks.entries()) {
+      const disk = new SimDisk();
+      disk.crashAtStep(place + 1);
+      await expect(work(disk)).rejects.toBeInstanceOf(SimCrash);
+      expect(await leftBy(disk)).toEqual(await look);
+    }
+  });
+
   it("comes before the sync of a write that is durable on return, too", async () => {
     const disk = await diskWith("/file", "a");
     await using file = await disk.open("/file", "read-write", { dataSync: true });

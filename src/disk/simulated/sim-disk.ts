@@ -39,17 +39,10 @@ import {
 import { diskError, systemError } from "../disk-error.ts";
 import { type Fault, FaultPlan } from "./fault.ts";
 import { PowerCut, type SurvivorLimits } from "./power-cut.ts";
+import { SimCrash } from "./sim-crash.ts";
 import { faultError, SimFile, type SimMachine } from "./sim-file.ts";
 import { SimFileNode, SimFolderNode } from "./sim-node.ts";
 import { filesIn, folderAt, folderOf, namesOf, nodeAt } from "./sim-tree.ts";
-
-/** The power is gone. Not a HoldfastError: nobody who runs on this disk gets to see it and live. */
-export class SimCrash extends Error {
-  constructor() {
-    super("the simulated power went");
-    this.name = "SimCrash";
-  }
-}
 
 export interface SimDiskOptions {
   readonly faults?: readonly Fault[];
