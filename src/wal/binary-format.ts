@@ -99,24 +99,27 @@ class BinaryGroup implements FrameGroup {
 
   add(content: FrameContent): void {
     const isRecords = content.type === entryType.records;
+    if (isRecords && content.payloads.length === 1 && this.extend(content.sequence, content.payloads[0] as Uint8Array))
+      return;
     const payloadBytes = content.payloads.reduce((sum, { length }) => sum + length + (isRecords ? 4 : 0), 0);
-    const last = this.#drafts.at(-1);
-    const shares =
-      isRecords &&
-      last?.content.type === entryType.records &&
-      last.content.sequence + last.entries === content.sequence &&
-      last.payloadBytes + payloadBytes <= sharedFrameLimitBytes;
-    if (last === undefined || !shares) this.#begin(content, payloadBytes);
-    else {
-      last.payloadBytes += payloadBytes;
-      last.entries += content.payloads.length;
-      this.#reserve(payloadBytes);
-    }
+    if (isRecords && this.#sharesLast(content.sequence, payloadBytes))
+      this.#share(content.payloads.length, payloadBytes);
+    else this.#begin(content, payloadBytes);
     for (const payload of content.payloads) {
       if (isRecords) this.#end = this.#bytes.writeUInt32LE(payload.length, this.#end);
       this.#bytes.set(payload, this.#end);
       this.#end += payload.length;
     }
+  }
+
+  extend(sequence: number, payload: Uint8Array): boolean {
+    const payloadBytes = payload.length + 4;
+    if (!this.#sharesLast(sequence, payloadBytes)) return false;
+    this.#share(1, payloadBytes);
+    this.#end = this.#bytes.writeUInt32LE(payload.length, this.#end);
+    this.#bytes.set(payload, this.#end);
+    this.#end += payload.length;
+    return true;
   }
 
   finish(place: FramePlace): { bytes: Uint8Array; nextOffset: number; link: Uint8Array } {
@@ -132,6 +135,22 @@ class BinaryGroup implements FrameGroup {
   clear(): void {
     this.#drafts = [];
     this.#end = 0;
+  }
+
+  /** Whether entries of these numbers may go into the frame that stands last. */
+  #sharesLast(sequence: number, payloadBytes: number): boolean {
+    const last = this.#drafts.at(-1);
+    if (last?.content.type !== entryType.records) return false;
+    return (
+      last.content.sequence + last.entries === sequence && last.payloadBytes + payloadBytes <= sharedFrameLimitBytes
+    );
+  }
+
+  #share(entries: number, payloadBytes: number): void {
+    const last = this.#drafts.at(-1) as FrameDraft;
+    last.payloadBytes += payloadBytes;
+    last.entries += entries;
+    this.#reserve(payloadBytes);
   }
 
   #begin(content: FrameContent, payloadBytes: number): void {

@@ -12,6 +12,8 @@ export interface FrameGroup {
   readonly frames: number;
   /** Takes the frame over; the payloads are copied. Appends that stand side by side may come to share a frame. */
   add(content: FrameContent): void;
+  /** Takes an entry into the frame that stands last, which tells its time; false where it needs a frame of its own. */
+  extend(sequence: number, payload: Uint8Array): boolean;
   /** Lays the frames out one after the other from `place` on. The bytes are valid until `clear`. */
   finish(place: FramePlace): { readonly bytes: Uint8Array; readonly nextOffset: number; readonly link: Uint8Array };
   /** Empties the group for its next use. */

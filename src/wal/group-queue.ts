@@ -3,8 +3,9 @@
  * sync, one promise for all. Other work on the log's files, such as a rotation, takes its turn in the same queue.
  */
 
+import type { Clock } from "../base/index.ts";
 import type { FrameGroup, WalFormat } from "./format.ts";
-import { type EntryType, type FrameContent, payloadLimitBytes } from "./frame.ts";
+import { type EntryType, entryType, type FrameContent, noTransaction, payloadLimitBytes } from "./frame.ts";
 
 const groupLimitBytes = payloadLimitBytes / 2;
 
@@ -48,6 +49,28 @@ export class GroupQueue {
     group.entries += sequences;
     group.nextSequence = content.sequence + sequences;
     if (isTransaction) group.transactions.push({ type: content.type, id: content.transactionId });
+    this.#working ??= this.#work();
+    return group.durable.promise;
+  }
+
+  /** As `add` for one entry that stands alone: the way that most of what is written takes. */
+  addEntry(sequence: number, payload: Uint8Array, clock: Clock): Promise<void> {
+    const group = this.#open();
+    const before = group.frames.byteLength;
+    if (!group.frames.extend(sequence, payload)) {
+      const timestampMs = clock.nowMs();
+      group.frames.add({
+        type: entryType.records,
+        transactionId: noTransaction,
+        sequence,
+        payloads: [payload],
+        timestampMs,
+      });
+    }
+    this.waitingBytes += group.frames.byteLength - before;
+    this.waitingEntries++;
+    group.entries++;
+    group.nextSequence = sequence + 1;
     this.#working ??= this.#work();
     return group.durable.promise;
   }

@@ -70,6 +70,10 @@ class JsonGroup implements FrameGroup {
     this.#byteLength += data.length + 320;
   }
 
+  extend(): boolean {
+    return false;
+  }
+
   finish(place: FramePlace): { bytes: Uint8Array; nextOffset: number; link: Uint8Array } {
     let { link } = place;
     const lines: Uint8Array[] = [];

@@ -47,6 +47,8 @@ export interface NewFile {
   readonly takenOver?: readonly Frame[];
 }
 
+/** A file smaller than this part of the limit is not worth being kept for its blocks. */
+const worthRecycling = 1 / 8;
 /** How full a file is when the next one is made: late, for one that was truncated away costs nothing. */
 const spareFrom = 7 / 8;
 const smallestExtensionBytes = 65_536;
@@ -136,7 +138,7 @@ export class LogWriter {
   async recycle(path: string): Promise<boolean> {
     const { disk, format, fileLimitBytes } = this.#options;
     const stat = format.preallocates && this.#spare?.recycled !== true ? await disk.stat(path) : undefined;
-    if (stat === undefined || stat.sizeBytes < fileLimitBytes / 2) return false;
+    if (stat === undefined || stat.sizeBytes < fileLimitBytes * worthRecycling) return false;
     await this.#spare?.discard();
     this.#spare = undefined;
     this.#spare = await recycledSpare(disk, path, this.#sparePath);

@@ -57,6 +57,8 @@ export class Wal implements AsyncDisposable {
   #truncatedBefore: number;
   #closing: Promise<void> | undefined;
   #failure: HoldfastError | undefined;
+  /** In all files but the one that is written. */
+  #finishedBytes = 0;
   #groups = 0;
   #entries = 0;
   #writtenBytes = 0;
@@ -70,6 +72,7 @@ export class Wal implements AsyncDisposable {
     this.#truncatedBefore = log.truncatedBefore;
     this.recovery = log.recovery;
     this.#queue = new GroupQueue(log.format, (group) => this.#writeGroup(group));
+    this.#noteFiles();
   }
 
   /** Why nothing more can be written (WAL_FAILED), or undefined while all is well. */
@@ -113,9 +116,10 @@ export class Wal implements AsyncDisposable {
 
   /** Appends one entry. Durable when this resolves, with its sequence number. Rejects as `submit` throws. */
   async append(payload: Uint8Array): Promise<number> {
-    const { last, durable } = this.submit([payload]);
-    await durable;
-    return last;
+    this.#refuse(payload.length, 1, false);
+    const sequence = this.#nextSequence++;
+    await this.#queue.addEntry(sequence, payload, this.#log.clock);
+    return sequence;
   }
 
   /** Appends entries that are there together or not at all. Resolves with the sequence number of the last. */
@@ -204,7 +208,11 @@ export class Wal implements AsyncDisposable {
   }
 
   get #totalBytes(): number {
-    return this.#log.files.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#finishedBytes + this.#writer.offset;
+  }
+
+  #noteFiles(): void {
+    this.#finishedBytes = this.#log.files.slice(0, -1).reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   #refuse(bytes: number, entries: number, endsTransaction: boolean): void {
@@ -265,6 +273,7 @@ export class Wal implements AsyncDisposable {
     const facts = { firstFile, truncatedBefore, oldestOpenFile, rollsBack: 0, acceptedBefore };
     await this.#writer.beginFile({ facts, sequence });
     this.#log.files.push({ ...next, bytes: this.#writer.offset });
+    this.#noteFiles();
   }
 
   /** Oldest first: nobody ever sees a gap between the files that are left. The last one may be written again. */
@@ -278,6 +287,7 @@ export class Wal implements AsyncDisposable {
       files.shift();
       removed++;
     }
+    this.#noteFiles();
     return removed;
   }
 
