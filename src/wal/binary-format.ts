@@ -15,7 +15,8 @@
  *
  * The payload of a RECORDS frame is its entries, each a length (4 bytes) and that many bytes; the frame is whole or it
  * is not there, which makes them atomic. Every other frame has one payload as it is. The rest of a file, behind its
- * last frame, is zeros, or missing, or stale frames of an older file that was used again. All of this is the format: a new version may add to it, and not change it.
+ * last frame, is zeros, or missing, or stale frames of an older file that was used again. All of this is the format: a
+ * new version may add to it, and not change it.
  */
 
 import { hash } from "node:crypto";
