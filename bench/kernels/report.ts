@@ -1,4 +1,5 @@
 /** The tables of the measurements and the floors they are held to. */
+import { table } from "../table.ts";
 import { type ArtifactSize, codeBytes, type Size } from "./artifact-size.ts";
 import type { ColdStart } from "./cold-start.ts";
 import type { Timing } from "./interleaved.ts";
@@ -102,14 +103,4 @@ function floors({ model, steady: { relaxed, strict, peer }, difference, size, co
     atMost("bytes without weights", codeBytes(size), smallBytes),
     atLeast("times as fast to the first output", cold.peer.medianMs / cold.holdfast.medianMs, 10),
   ];
-}
-
-/** Columns as wide as they must be: the first to the left, the others to the right. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  return [head, ...rows].map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join("  "),
-  );
 }

@@ -1,6 +1,7 @@
 /** The tables of the measurements and the floors they are held to. */
 
 import { median } from "../kernels/interleaved.ts";
+import { table } from "../table.ts";
 import type { Turn } from "./contender.ts";
 import type { RecoveryResult } from "./recovery.ts";
 
@@ -106,13 +107,4 @@ function bestPeer(results: readonly Result[]): Result | undefined {
 
 function sum(turns: readonly Turn[], figure: keyof Turn): number {
   return turns.reduce((total, turn) => total + (turn[figure] ?? 0), 0);
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  return [head, ...rows].map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join("  "),
-  );
 }

@@ -44,13 +44,8 @@ export class GroupQueue {
     const group = this.#open();
     const before = group.frames.byteLength;
     group.frames.add(content);
-    this.waitingBytes += group.frames.byteLength - before;
-    this.waitingEntries += sequences;
-    group.entries += sequences;
-    group.nextSequence = content.sequence + sequences;
     if (isTransaction) group.transactions.push({ type: content.type, id: content.transactionId });
-    this.#working ??= this.#work();
-    return group.durable.promise;
+    return this.#taken(group, before, content.sequence, sequences);
   }
 
   /** As `add` for one entry that stands alone: the way that most of what is written takes. */
@@ -67,12 +62,7 @@ export class GroupQueue {
         timestampMs,
       });
     }
-    this.waitingBytes += group.frames.byteLength - before;
-    this.waitingEntries++;
-    group.entries++;
-    group.nextSequence = sequence + 1;
-    this.#working ??= this.#work();
-    return group.durable.promise;
+    return this.#taken(group, before, sequence, 1);
   }
 
   /** Does `work` after all that waits now, and before all that comes later. */
@@ -85,6 +75,16 @@ export class GroupQueue {
 
   async idle(): Promise<void> {
     while (this.#working !== undefined) await this.#working;
+  }
+
+  /** Counts what was put into the group since it had so many bytes, and sees that it is written. */
+  #taken(group: WaitingGroup, bytesBefore: number, sequence: number, sequences: number): Promise<void> {
+    this.waitingBytes += group.frames.byteLength - bytesBefore;
+    this.waitingEntries += sequences;
+    group.entries += sequences;
+    group.nextSequence = sequence + sequences;
+    this.#working ??= this.#work();
+    return group.durable.promise;
   }
 
   #open(): WaitingGroup {

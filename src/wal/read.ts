@@ -56,7 +56,8 @@ export async function* committed(
   }
 }
 
-function brokenAt(frame: Frame, path: string, reason: string): WalLoss {
+/** The loss of a frame whose transaction is not whole. */
+export function brokenAt(frame: Frame, path: string, reason: string): WalLoss {
   const { offset, nextOffset, sequence } = frame;
   return { path, offset, lostBytes: nextOffset - offset, firstSequence: sequence, lastSequence: sequence, reason };
 }

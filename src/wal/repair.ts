@@ -14,6 +14,7 @@ import { entryType, type Frame } from "./frame.ts";
 import { openWalk } from "./inspect.ts";
 import { listLog, logFilePath } from "./log-file-name.ts";
 import { LogWriter } from "./log-writer.ts";
+import { brokenAt } from "./read.ts";
 import { TransactionReplay } from "./replay.ts";
 import type { LogWalk } from "./walk.ts";
 
@@ -74,11 +75,9 @@ async function wholeTransactions(walk: LogWalk, folder: string): Promise<WholeTr
   for await (const frame of walk.frames()) {
     const path = logFilePath(folder, frame.fileNumber, walk.format);
     let isWhole = frame.type === entryType.commit;
-    const { offset, sequence } = frame;
     const found = replay.accept(frame, path, (reason) => {
       isWhole = false;
-      const lostBytes = frame.nextOffset - offset;
-      broken.push({ path, offset, lostBytes, firstSequence: sequence, lastSequence: sequence, reason });
+      broken.push(brokenAt(frame, path, reason));
     });
     entries += found.length;
     if (isWhole && found.length > 0) ids.add(hexOf(frame.transactionId));

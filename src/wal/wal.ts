@@ -165,8 +165,7 @@ export class Wal implements AsyncDisposable {
   read(options: ReadOptions = {}): AsyncGenerator<WalEntry> {
     const { disk, folder, files, format } = this.#log;
     const from = Math.max(options.from ?? 0, this.#truncatedBefore);
-    const holding = files.findLast(({ firstSequence }) => firstSequence <= from) ?? files[0];
-    const fromFile = holding?.oldestOpenFile ?? 1;
+    const fromFile = firstNeededFile(files, from);
     const durableEnd = { fileNumber: this.#writer.fileNumber, offset: this.#writer.offset };
     const numbers = files.map(({ fileNumber }) => fileNumber);
     const log = { format, numbers, unfinished: [] };
