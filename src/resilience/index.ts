@@ -1,0 +1,1 @@
+export { CallContext, type Operation, type Policy, type RunOptions } from "./call.ts";
