@@ -67,4 +67,22 @@ describe("a linked controller", () => {
     expect(own.signal.reason).toBe("mine");
     expect(other.signal.aborted).toBe(false);
   });
+
+  it("makes its signal when asked for, aborted where that came first", () => {
+    const reason = { why: "enough" };
+    const early = new LinkedController(undefined);
+    early.abort(reason);
+    early.abort("later");
+    expect([early.aborted, early.signal.aborted, early.signal.reason]).toEqual([true, true, reason]);
+    expect(early.reason).toBe(reason);
+    const plain = new LinkedController(undefined);
+    plain.abort();
+    expect(plain.signal.reason).toMatchObject({ name: "AbortError" });
+
+    const parent = new AbortController();
+    let told = 0;
+    const child = new LinkedController(parent.signal, () => told++);
+    parent.abort(reason);
+    expect([told, child.aborted, child.signal.reason === reason]).toEqual([1, true, true]);
+  });
 });

@@ -50,27 +50,57 @@ export function untilAborted<T>(work: PromiseLike<T>, signal: AbortSignal | unde
   });
 }
 
-/** A controller that aborts with its parent, until disposed of: then nothing of it is left on the parent. */
+/**
+ * A controller that aborts with its parent, until disposed of: then nothing of it is left on the parent. Its signal is
+ * made when first asked for: many an operation never asks. `onParentAbort` is called once where the parent aborts
+ * before that.
+ */
 export class LinkedController implements Disposable {
-  readonly #controller = new AbortController();
-  readonly #parent: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.#controller.abort(this.#parent?.reason);
+  #controller: AbortController | undefined;
+  #aborted = false;
+  #reason: unknown;
+  #parent: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
 
-  constructor(parent: AbortSignal | undefined) {
+  constructor(parent: AbortSignal | undefined, onParentAbort?: () => void) {
+    if (parent === undefined) return;
+    this.#onAbort = () => {
+      this.#parent = undefined;
+      this.abort(parent.reason);
+      onParentAbort?.();
+    };
     this.#parent = parent;
-    if (parent?.aborted === true) this.#onAbort();
-    else parent?.addEventListener("abort", this.#onAbort, { once: true });
+    if (parent.aborted) this.#onAbort();
+    else parent.addEventListener("abort", this.#onAbort, { once: true });
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#reason);
+    }
     return this.#controller.signal;
   }
 
-  abort(reason?: unknown): void {
-    this.#controller.abort(reason);
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  /** What it was aborted with. */
+  get reason(): unknown {
+    return this.#reason;
+  }
+
+  /** As of an AbortController: without a reason it is an AbortError, and only the first call does anything. */
+  abort(reason: unknown = new DOMException("This operation was aborted", "AbortError")): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
   }
 
   [Symbol.dispose](): void {
-    this.#parent?.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort !== undefined) this.#parent?.removeEventListener("abort", this.#onAbort);
+    this.#parent = undefined;
   }
 }
