@@ -29,6 +29,7 @@ interface Changes {
   readonly signal?: AbortSignal | LinkedController;
   readonly attempt?: number;
   readonly isHedge?: boolean;
+  readonly isExtra?: boolean;
   readonly hold?: Hold;
   readonly budget?: object;
 }
@@ -39,6 +40,8 @@ export class CallContext implements RunOptions {
   readonly attempt: number;
   /** True for a second copy of the call, started because the first is slow. */
   readonly isHedge: boolean;
+  /** True where a policy outside has added this run to the call: a further attempt, or a hedge. */
+  readonly isExtra: boolean;
   /** The innermost hold there is; it stands for those outside it too. */
   readonly hold: Hold | undefined;
   /** The retry budget that this call has already paid into. */
@@ -49,12 +52,14 @@ export class CallContext implements RunOptions {
     signal?: AbortSignal | LinkedController,
     attempt = 1,
     isHedge = false,
+    isExtra = isHedge || attempt > 1,
     hold: Hold | undefined = undefined,
     budget: object | undefined = undefined,
   ) {
     this.#source = signal;
     this.attempt = attempt;
     this.isHedge = isHedge;
+    this.isExtra = isExtra;
     this.hold = hold;
     this.budget = budget;
   }
@@ -99,6 +104,7 @@ export class CallContext implements RunOptions {
       changes.signal ?? this.#source,
       changes.attempt ?? this.attempt,
       changes.isHedge ?? this.isHedge,
+      changes.isExtra ?? this.isExtra,
       changes.hold ?? this.hold,
       changes.budget ?? this.budget,
     );

@@ -190,7 +190,9 @@ class HedgedCall<T> {
     this.#running++;
     try {
       const value = this.#operation(
-        this.#context.with({ signal: copy.link, isHedge: isHedge || this.#context.isHedge }),
+        isHedge
+          ? this.#context.with({ signal: copy.link, isHedge, isExtra: true })
+          : this.#context.with({ signal: copy.link }),
       );
       if (!isThenable(value)) return this.#succeed(copy, value);
       const work = Promise.resolve(value);

@@ -6,7 +6,8 @@
  * calls ≤ `ratio` · calls + `minimumPerSecond` · (run time + window). The idea and the numbers are those of Finagle's
  * RetryBudget (2016); Finagle's own ratio is 0.2, 0.1 is that of Google's "Site Reliability Engineering", chapter 22.
  *
- * One budget is shared by giving it to several policies; a call that passes more than one of them pays in once.
+ * One budget is shared by giving it to several policies. A call that passes more than one of them pays in once, and
+ * what a retry or a hedge outside has added to the calls does not pay in.
  */
 
 import { type Clock, systemClock, Topic } from "../../base/index.ts";
@@ -76,9 +77,11 @@ export class RetryBudget {
     this.#totalCalls++;
   }
 
-  /** Counts the call, unless a policy outside has; what the policy goes on with says that it is counted. */
+  /**
+   * Counts the call, unless a policy outside has, or has added it; what the policy goes on with says that it is counted.
+   */
   enter(context: CallContext): CallContext {
-    if (context.budget === this) return context;
+    if (context.budget === this || context.isExtra) return context;
     this.deposit();
     return context.with({ budget: this });
   }

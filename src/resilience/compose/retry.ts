@@ -170,7 +170,7 @@ export class RetryPolicy implements Policy {
     let previousDelayMs = 0;
     for (let number = 1; ; number++) {
       this.#leaveIfAborted(call);
-      const context = call.attempt === number ? call : call.with({ attempt: number });
+      const context = call.attempt === number ? call : nextAttempt(call, number);
       this.#counts.attempts++;
       let byResult = true;
       let result: T | undefined;
@@ -272,6 +272,10 @@ export class RetryPolicy implements Policy {
 /** Throws RETRY_OPTION. */
 export function retry(options: RetryOptions = {}): RetryPolicy {
   return new RetryPolicy(options);
+}
+
+function nextAttempt(call: CallContext, number: number): CallContext {
+  return call.with({ attempt: number, isExtra: number > 1 || call.isExtra });
 }
 
 function isRetryable(error: unknown): boolean {
