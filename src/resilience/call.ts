@@ -89,7 +89,7 @@ export class CallContext implements RunOptions {
     if (this.aborted) throw this.reason;
   }
 
-  /** Says that this work of the call goes on after its policy has answered: what the call holds stays held till then. */
+  /** Says that this work goes on after the call was answered: what the call holds stays held till it ends. */
   outlivedBy(work: Promise<unknown>): void {
     const { hold } = this;
     if (hold === undefined) return;

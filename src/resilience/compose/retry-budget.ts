@@ -78,7 +78,8 @@ export class RetryBudget {
   }
 
   /**
-   * Counts the call, unless a policy outside has, or has added it; what the policy goes on with says that it is counted.
+   * Counts the call, unless a policy outside has counted or added it. What the policy goes on with says that it is
+   * counted.
    */
   enter(context: CallContext): CallContext {
     if (context.budget === this || context.isExtra) return context;

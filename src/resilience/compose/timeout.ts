@@ -21,7 +21,7 @@ export interface TimeoutOptions {
   readonly timeoutMs: number | ((context: CallContext) => number);
   /** Default "abandon". */
   readonly mode?: "cooperative" | "abandon";
-  /** How long a cooperative operation may take to end after its signal aborted; then it is abandoned. Default: for ever. */
+  /** How long a cooperative operation may take to end once its signal has aborted. Default: no limit. */
   readonly abortGraceMs?: number;
   readonly clock?: Clock;
 }
