@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
-import { delay, LinkedController, untilAborted } from "./abort.ts";
+import { addAbortCallback, delay, LinkedController, removeAbortCallback, untilAborted } from "./abort.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length;
@@ -48,6 +48,39 @@ describe("waiting", () => {
     await expect(waiting).rejects.toThrow("enough");
     fail(new Error("late"));
     await new Promise((resolve) => setImmediate(resolve));
+  });
+});
+
+describe("callbacks of an abort", () => {
+  it("stand behind one listener, there only while somebody waits", () => {
+    const { signal } = new AbortController();
+    const callbacks = Array.from({ length: 1_000 }, () => (): void => {});
+    for (const callback of callbacks) addAbortCallback(signal, callback);
+    expect(listeners(signal)).toBe(1);
+    for (const callback of callbacks) {
+      removeAbortCallback(signal, callback);
+      removeAbortCallback(signal, callback);
+    }
+    expect(listeners(signal)).toBe(0);
+  });
+
+  it("are called in order, once, but for those that were called off meanwhile", () => {
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const last = (): void => void seen.push("last");
+    const add = (name: string, more = (): void => {}): void =>
+      addAbortCallback(controller.signal, () => {
+        seen.push(name);
+        more();
+      });
+    add("first", () => removeAbortCallback(controller.signal, last));
+    add("second", () => add("added too late"));
+    addAbortCallback(controller.signal, last);
+    controller.abort();
+    controller.abort();
+    expect(seen.slice(0, 2)).toEqual(["first", "second"]);
+    expect(seen).not.toContain("last");
+    expect(listeners(controller.signal)).toBe(0);
   });
 });
 

@@ -10,7 +10,16 @@
  * - At most one timer a call, none after it.
  */
 
-import { type Clock, HoldfastError, LinkedController, type Listener, systemClock, Topic } from "../../base/index.ts";
+import {
+  addAbortCallback,
+  type Clock,
+  HoldfastError,
+  LinkedController,
+  type Listener,
+  removeAbortCallback,
+  systemClock,
+  Topic,
+} from "../../base/index.ts";
 import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
 import { LatencyQuantile } from "./latency-quantile.ts";
 import { durationOption, knownOptions, numberOption, optionError } from "./option.ts";
@@ -158,6 +167,7 @@ class HedgedCall<T> {
   #hasFailed = false;
   #firstError: unknown;
   #stopTimer = (): void => {};
+  #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.#leave();
 
   constructor(
@@ -178,7 +188,8 @@ class HedgedCall<T> {
   }
 
   start(): void {
-    this.#context.callerSignal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#signal = this.#context.callerSignal;
+    if (this.#signal !== undefined) addAbortCallback(this.#signal, this.#onAbort);
     this.#launch();
     this.#expectNext();
   }
@@ -245,7 +256,7 @@ class HedgedCall<T> {
   #settle(): void {
     this.#isSettled = true;
     this.#stopTimer();
-    this.#context.callerSignal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) removeAbortCallback(this.#signal, this.#onAbort);
   }
 
   #dropOthers(): void {

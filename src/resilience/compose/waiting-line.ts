@@ -5,7 +5,7 @@
  * One listener and, where a wait is bounded, one timer for each who waits; none for an empty line.
  */
 
-import { assert, type Clock } from "../../base/index.ts";
+import { addAbortCallback, assert, type Clock, removeAbortCallback } from "../../base/index.ts";
 
 interface Waiter<Turn> {
   before: Waiter<Turn> | undefined;
@@ -46,7 +46,7 @@ export class WaitingLine<Turn> {
       const leave = (): void => {
         this.#remove(waiter);
         stopTimer();
-        signal?.removeEventListener("abort", onAbort);
+        if (signal !== undefined) removeAbortCallback(signal, onAbort);
       };
       const onAbort = (): void => {
         leave();
@@ -61,7 +61,7 @@ export class WaitingLine<Turn> {
         },
       };
       this.#append(waiter);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      if (signal !== undefined) addAbortCallback(signal, onAbort);
       const stopTimer =
         limitMs === Infinity
           ? (): void => {}
