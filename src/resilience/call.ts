@@ -10,7 +10,7 @@
  * operation ended. So a call has one listener for the caller, and a count of what still runs stays right.
  */
 
-import { LinkedController, untilAborted } from "../base/index.ts";
+import { untilAborted } from "../base/index.ts";
 
 /** What a caller may say of a call. A context is one too: that is how policies nest. */
 export interface RunOptions {
@@ -24,9 +24,15 @@ export interface Hold {
   release(): void;
 }
 
+/** A signal that is made when it is asked for, and what there is to know of it before: a LinkedController is one. */
+export interface SignalSource {
+  readonly signal: AbortSignal;
+  readonly aborted: boolean;
+  readonly reason: unknown;
+}
+
 interface Changes {
-  /** A controller's signal is made only if somebody asks for it. */
-  readonly signal?: AbortSignal | LinkedController;
+  readonly signal?: AbortSignal | SignalSource;
   readonly attempt?: number;
   readonly isHedge?: boolean;
   readonly isExtra?: boolean;
@@ -46,10 +52,10 @@ export class CallContext implements RunOptions {
   readonly hold: Hold | undefined;
   /** The retry budget that this call has already paid into. */
   readonly budget: object | undefined;
-  #source: AbortSignal | LinkedController | undefined;
+  readonly #source: AbortSignal | SignalSource | undefined;
 
   constructor(
-    signal?: AbortSignal | LinkedController,
+    signal?: AbortSignal | SignalSource,
     attempt = 1,
     isHedge = false,
     isExtra = isHedge || attempt > 1,
@@ -64,14 +70,18 @@ export class CallContext implements RunOptions {
     this.budget = budget;
   }
 
-  /** Aborts when nobody wants the result any more. Where nobody can say so it is made when first asked for. */
+  /**
+   * Aborts when nobody wants the result any more. Where nobody can say so it is one that never aborts, new each time it
+   * is asked for: what listens to it is then kept by nothing.
+   */
   get signal(): AbortSignal {
-    return this.callerSignal ?? (this.#source = new AbortController().signal);
+    return this.callerSignal ?? new AbortController().signal;
   }
 
   /** As `signal`, without making one: undefined where nothing can abort the call. */
   get callerSignal(): AbortSignal | undefined {
-    return this.#source instanceof LinkedController ? this.#source.signal : this.#source;
+    const source = this.#source;
+    return source !== undefined && "signal" in source ? source.signal : source;
   }
 
   /** As of the signal, without making one. */
@@ -111,9 +121,13 @@ export class CallContext implements RunOptions {
   }
 
   static of(options: RunOptions | undefined): CallContext {
-    return options instanceof CallContext ? options : new CallContext(options?.signal);
+    if (options === undefined) return outermost;
+    return options instanceof CallContext ? options : new CallContext(options.signal);
   }
 }
+
+/** Of every call of which nothing was said. */
+const outermost = /* @__PURE__ */ new CallContext();
 
 /**
  * What an outermost policy answers its caller with: what `work` comes to, or the signal's reason within one turn. A

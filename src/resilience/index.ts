@@ -6,10 +6,10 @@ export {
   type Operation,
   type Policy,
   type RunOptions,
+  type SignalSource,
   untilCallerLeaves,
 } from "./call.ts";
 export {
-  type Alternative,
   type Backoff,
   type BackoffStep,
   type BulkheadEvent,
@@ -36,6 +36,7 @@ export {
   type HedgePolicy,
   type HedgeStatistics,
   hedge,
+  type MakeAlternative,
   type Pipe,
   pipe,
   type QuantileDelay,

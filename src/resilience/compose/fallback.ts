@@ -44,17 +44,17 @@ const owner = { name: "fallback", code: "FALLBACK_OPTION" } as const;
 const optionNames = ["name", "when"];
 
 /** Makes an alternative from the error. */
-export type Alternative<A> = (error: unknown, context: CallContext) => PromiseLike<A> | A;
+export type MakeAlternative<A> = (error: unknown, context: CallContext) => PromiseLike<A> | A;
 
 export class FallbackPolicy<A> implements Policy<A> {
   declare readonly [alternative]?: () => A;
   readonly name: string;
-  readonly #alternative: Alternative<A>;
+  readonly #alternative: MakeAlternative<A>;
   readonly #when: Expression | FailurePredicate | undefined;
   readonly #topic = new Topic<FallbackEvent>("fallback.used");
   readonly #counts = { calls: 0, used: 0, failed: 0 };
 
-  constructor(alternative: Alternative<A>, options: FallbackOptions) {
+  constructor(alternative: MakeAlternative<A>, options: FallbackOptions) {
     knownOptions(owner, options, optionNames);
     this.name = options.name ?? "fallback";
     this.#alternative = alternative;
@@ -118,9 +118,9 @@ export class FallbackPolicy<A> implements Policy<A> {
  * Answers with `alternative`, or where that is a function with what it makes of the error. Throws FALLBACK_OPTION; its
  * `run` rejects with the operation's error where `when` says no, and with FALLBACK_FAILED.
  */
-export function fallback<A>(alternative: Alternative<A>, options?: FallbackOptions): FallbackPolicy<Awaited<A>>;
+export function fallback<A>(alternative: MakeAlternative<A>, options?: FallbackOptions): FallbackPolicy<Awaited<A>>;
 export function fallback<const A>(alternative: A, options?: FallbackOptions): FallbackPolicy<Awaited<A>>;
-export function fallback<A>(alternative: Alternative<A> | A, options: FallbackOptions = {}): FallbackPolicy<A> {
-  const make = typeof alternative === "function" ? (alternative as Alternative<A>) : (): A => alternative;
+export function fallback<A>(alternative: MakeAlternative<A> | A, options: FallbackOptions = {}): FallbackPolicy<A> {
+  const make = typeof alternative === "function" ? (alternative as MakeAlternative<A>) : (): A => alternative;
   return new FallbackPolicy(make, options);
 }

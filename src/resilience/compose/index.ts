@@ -11,12 +11,12 @@ export {
 } from "./bulkhead.ts";
 export type { Expression, ExpressionValue, FailurePredicate } from "./failure-filter.ts";
 export {
-  type Alternative,
   type FallbackEvent,
   type FallbackOptions,
   type FallbackPolicy,
   type FallbackStatistics,
   fallback,
+  type MakeAlternative,
 } from "./fallback.ts";
 export {
   type HedgeEvent,
