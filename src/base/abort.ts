@@ -7,7 +7,7 @@
 import { type Clock, systemClock } from "./clock.ts";
 
 /** Who waits on each signal. */
-const waiting = new WeakMap<AbortSignal, AbortWaiters>();
+const waiting = /* @__PURE__ */ new WeakMap<AbortSignal, AbortWaiters>();
 
 /**
  * All who wait on one signal, behind one listener, which is there only while somebody waits. A platform's list of

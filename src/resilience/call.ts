@@ -59,8 +59,8 @@ export class CallContext implements RunOptions {
     attempt = 1,
     isHedge = false,
     isExtra = isHedge || attempt > 1,
-    hold: Hold | undefined = undefined,
-    budget: object | undefined = undefined,
+    hold?: Hold,
+    budget?: object,
   ) {
     this.#source = signal;
     this.attempt = attempt;
@@ -99,25 +99,16 @@ export class CallContext implements RunOptions {
     if (this.aborted) throw this.reason;
   }
 
-  /** Says that this work goes on after the call was answered: what the call holds stays held till it ends. */
-  outlivedBy(work: Promise<unknown>): void {
-    const { hold } = this;
-    if (hold === undefined) return;
-    hold.retain();
-    const release = (): void => hold.release();
-    work.then(release, release);
-  }
-
   /** The same call with something else about it. */
-  with(changes: Changes): CallContext {
-    return new CallContext(
-      changes.signal ?? this.#source,
-      changes.attempt ?? this.attempt,
-      changes.isHedge ?? this.isHedge,
-      changes.isExtra ?? this.isExtra,
-      changes.hold ?? this.hold,
-      changes.budget ?? this.budget,
-    );
+  with({
+    signal = this.#source,
+    attempt = this.attempt,
+    isHedge = this.isHedge,
+    isExtra = this.isExtra,
+    hold = this.hold,
+    budget = this.budget,
+  }: Changes): CallContext {
+    return new CallContext(signal, attempt, isHedge, isExtra, hold, budget);
   }
 
   static of(options: RunOptions | undefined): CallContext {
@@ -136,6 +127,14 @@ const outermost = /* @__PURE__ */ new CallContext();
 export function untilCallerLeaves<T>(work: Promise<T>, options: RunOptions | undefined): Promise<T> {
   const inside = options === undefined || options instanceof CallContext || options.signal === undefined;
   return inside ? work : untilAborted(work, options.signal);
+}
+
+/** Says that this work goes on after its call was answered: what the call holds stays held till it ends. */
+export function holdUntilEnd({ hold }: CallContext, work: Promise<unknown>): void {
+  if (hold === undefined) return;
+  hold.retain();
+  const release = (): void => hold.release();
+  work.then(release, release);
 }
 
 export type Operation<T> = (context: CallContext) => PromiseLike<T> | T;

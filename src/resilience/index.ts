@@ -3,6 +3,7 @@ export {
   type alternative,
   CallContext,
   type Hold,
+  holdUntilEnd,
   type Operation,
   type Policy,
   type RunOptions,

@@ -20,7 +20,7 @@ import {
   systemClock,
   Topic,
 } from "../../base/index.ts";
-import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
+import { CallContext, holdUntilEnd, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
 import { LatencyQuantile } from "./latency-quantile.ts";
 import { durationOption, knownOptions, numberOption, optionError } from "./option.ts";
 import type { RetryBudget } from "./retry-budget.ts";
@@ -263,7 +263,7 @@ class HedgedCall<T> {
     const reason = new HoldfastError("HEDGE_LOST", `${this.#policy.name}: another copy of the call has answered`);
     for (const { link, work } of this.#copies) {
       if (work === undefined) continue;
-      this.#context.outlivedBy(work);
+      holdUntilEnd(this.#context, work);
       link.abort(reason);
     }
   }

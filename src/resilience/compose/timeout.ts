@@ -10,7 +10,7 @@
  */
 
 import { type Clock, HoldfastError, LinkedController, type Listener, systemClock, Topic } from "../../base/index.ts";
-import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
+import { CallContext, holdUntilEnd, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
 import { choiceOption, durationOption, knownOptions } from "./option.ts";
 import { isThenable } from "./thenable.ts";
 
@@ -106,7 +106,7 @@ export class TimeoutPolicy implements Policy {
       link[Symbol.dispose]();
       this.#counts.abandoned++;
       this.#counts.abandonedRunning++;
-      context.outlivedBy(work);
+      holdUntilEnd(context, work);
       reject(exceeded);
     };
     const end = (): void => {
