@@ -2,7 +2,7 @@ import { describe, expect, expectTypeOf, it } from "vitest";
 import { HoldfastError, VirtualClock } from "../../base/index.ts";
 import { fallback } from "./fallback.ts";
 import { pipe } from "./pipe.ts";
-import { hang, pending, rejectionOf, settlesThisTurn } from "./testing/probe.ts";
+import { hang, nextTurn, pending, rejectionOf, settlesThisTurn } from "./testing/probe.ts";
 import { timeout } from "./timeout.ts";
 
 const down = new Error("down");
@@ -64,6 +64,19 @@ describe("a fallback", () => {
     controller.abort("left");
     expect(await settlesThisTurn(call)).toBe(true);
     expect(await rejectionOf(call)).toBe("left");
+  });
+
+  it("does not count an alternative that ended because its caller left as one that failed", async () => {
+    const controller = new AbortController();
+    const policy = fallback(
+      (_, { signal }) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(down))),
+    );
+    const call = policy.run(fail, { signal: controller.signal });
+    await nextTurn();
+    controller.abort("left");
+    expect(await rejectionOf(call)).toBe("left");
+    await nextTurn();
+    expect(policy.statistics()).toEqual({ calls: 1, used: 0, failed: 0 });
   });
 
   it("inside a timeout does not answer what the timeout has ended", async () => {

@@ -116,6 +116,22 @@ describe.each(policies)("%s", (_name, make) => {
     }
   });
 
+  it("lets a caller go whom the operation itself sends away, and leaves no timer", async () => {
+    const policy = make();
+    const before = clock.timers;
+    const controller = new AbortController();
+    const call = policy.run(
+      () => {
+        controller.abort("sent away");
+        return hang();
+      },
+      { signal: controller.signal },
+    );
+    expect(await settlesThisTurn(call)).toBe(true);
+    expect(await rejectionOf(call)).toBe("sent away");
+    expect([listenersOn(controller.signal), clock.timers]).toEqual([0, before]);
+  });
+
   it("passes on the reason of an abort as it is, and never calls for one who has left", async () => {
     const policy = make();
     let calls = 0;

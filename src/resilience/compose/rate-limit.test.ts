@@ -117,6 +117,18 @@ describe("a rate limit", () => {
     expect(policy.statistics()).toMatchObject({ admitted: 5, delayed: 4, rejected: 1, queued: 0 });
   });
 
+  it("gives a turn to who waits, not to a newcomer who asks before the timer", async () => {
+    const clock = new VirtualClock();
+    const policy = rateLimit({ permits: 3, perMs: 1_000, burst: 1, mode: "wait", clock });
+    await policy.acquire();
+    const waiting = policy.run(() => clock.monotonicMs());
+    // The turn has come, at a third of a millisecond past 333; timers know whole ones.
+    await clock.advance(333.5);
+    expect(policy.tryAcquire()).toBe(false);
+    await clock.advance(0.5);
+    expect(await waiting).toBe(334);
+  });
+
   it("lets one who waits leave within the turn: nothing is used up, the others move up, no timer stays", async () => {
     const clock = new VirtualClock();
     const policy = rateLimit({ permits: 1, perMs: 100, mode: "wait", clock });

@@ -122,7 +122,10 @@ describe("a retry", () => {
   it("does not call again an operation that failed because the caller left", async () => {
     const controller = new AbortController();
     let calls = 0;
-    const call = retry({ backoff: constant(0) }).run(
+    let told = 0;
+    const policy = retry({ backoff: constant(0) });
+    policy.onRetry(() => told++);
+    const call = policy.run(
       ({ signal }) => {
         calls++;
         return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stopped"))));
@@ -132,7 +135,8 @@ describe("a retry", () => {
     controller.abort("left");
     expect(await rejectionOf(call)).toBe("left");
     await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(calls).toBe(1);
+    expect([calls, told]).toEqual([1, 0]);
+    expect(policy.statistics()).toMatchObject({ failures: 0, aborted: 1 });
   });
 
   it("never starts for a caller who has left, and lets one go whose operation hangs", async () => {
