@@ -42,9 +42,17 @@ describe("a retry budget", () => {
     expect(budget.tryWithdraw()).toBe(false);
     await clock.advance(1);
     expect([budget.tryWithdraw(), budget.tryWithdraw()]).toEqual([true, false]);
-    await clock.advance(1e9);
+    // However long nothing happened, a window is all there is to forget.
+    await clock.advance(1e15);
     expect([budget.tryWithdraw(), budget.tryWithdraw()]).toEqual([true, false]);
     expect(budget.statistics()).toEqual({ calls: 10, spent: 8, refused: 4, available: 0 });
+  });
+
+  it("knows shares that have no exact double", () => {
+    const budget = retryBudget({ ratio: 0.29, minimumPerSecond: 0, clock: new VirtualClock() });
+    for (let call = 0; call < 100; call++) budget.deposit();
+    for (let extra = 0; extra < 29; extra++) expect(budget.tryWithdraw()).toBe(true);
+    expect(budget.tryWithdraw()).toBe(false);
   });
 
   it("is paid into once by a call that passes several policies which share it", async () => {
