@@ -41,13 +41,11 @@ export function restore(
     const remainingMs = Math.min(Math.max(0, fields.remainingMs - passedMs), longestMs);
     machine.open(opening ?? { rule: "by-hand", numbers: {}, reason: "opened" }, undefined, remainingMs);
   } else if (state === "half-open") machine.halfOpen();
-  else {
-    if (fields.rampElapsedMs !== null) machine.close(fields.rampElapsedMs);
-    rules.consecutiveFailures = fields.consecutiveFailures;
-    rules.averageRate = fields.averageRate;
-    rules.calls = fields.calls;
-    rules.window?.load(fields.window, settings.clock.monotonicMs());
-  }
+  else if (fields.rampElapsedMs !== null) machine.close(fields.rampElapsedMs);
+  rules.consecutiveFailures = fields.consecutiveFailures;
+  rules.averageRate = fields.averageRate;
+  rules.calls = fields.calls;
+  rules.window?.load(fields.window, settings.clock.monotonicMs());
   machine.openings = openings;
   machine.opening = opening ?? undefined;
   const isolations = fields.isolations.map(({ reason, remainingMs }) => ({

@@ -12,6 +12,8 @@ import { CountWindow, TimeWindow, type Window } from "./window.ts";
 export class Rules {
   readonly #settings: BreakerSettings;
   readonly window: Window | undefined;
+  /** The window goes by time. */
+  readonly timed: boolean;
   consecutiveFailures = 0;
   averageRate = 0;
   /** Since the breaker closed. */
@@ -20,6 +22,7 @@ export class Rules {
   constructor(settings: BreakerSettings) {
     this.#settings = settings;
     const window = settings.window;
+    this.timed = window?.durationMs !== undefined;
     if (window === undefined) this.window = undefined;
     else if (window.calls !== undefined) this.window = new CountWindow(window.calls);
     else this.window = new TimeWindow(window.durationMs!, window.buckets);

@@ -84,6 +84,8 @@ export class TimeWindow implements Window {
   /** Three counts a bucket: calls, failures, slow. Bucket n lies at n modulo the number of buckets. */
   readonly #counts: Uint32Array;
   #newest = Number.NEGATIVE_INFINITY;
+  /** Where the newest bucket lies. */
+  #newestPlace = 0;
 
   constructor(durationMs: number, buckets: number) {
     this.#widthMs = durationMs / buckets;
@@ -91,8 +93,8 @@ export class TimeWindow implements Window {
   }
 
   push(failed: boolean, slow: boolean, nowMs: number): void {
-    this.expire(nowMs);
-    const at = this.#placeOf(this.#newest);
+    if (Math.floor(nowMs / this.#widthMs) > this.#newest) this.expire(nowMs);
+    const at = this.#newestPlace;
     this.#counts[at]!++;
     this.calls++;
     if (failed) {
@@ -111,7 +113,7 @@ export class TimeWindow implements Window {
     const buckets = this.#counts.length / 3;
     if (present - this.#newest >= buckets) this.clear();
     else for (let bucket = this.#newest + 1; bucket <= present; bucket++) this.#empty(bucket);
-    this.#newest = present;
+    this.#moveTo(present);
   }
 
   clear(): void {
@@ -132,7 +134,7 @@ export class TimeWindow implements Window {
 
   load(numbers: readonly number[], nowMs: number): boolean {
     this.clear();
-    this.#newest = Math.floor(nowMs / this.#widthMs);
+    this.#moveTo(Math.floor(nowMs / this.#widthMs));
     const buckets = this.#counts.length / 3;
     if (numbers.length % 4 !== 0 || numbers.length > buckets * 4) return false;
     if (!numbers.every((number) => Number.isInteger(number) && number >= 0 && number < 2 ** 32)) return false;
@@ -149,6 +151,11 @@ export class TimeWindow implements Window {
       this.slow += slow;
     }
     return true;
+  }
+
+  #moveTo(bucket: number): void {
+    this.#newest = bucket;
+    this.#newestPlace = this.#placeOf(bucket);
   }
 
   #empty(bucket: number): void {
