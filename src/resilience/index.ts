@@ -4,6 +4,7 @@ export {
   type BreakerState,
   type BreakerStateChange,
   type BreakerStatistics,
+  breakerPresets,
   type CheckFailure,
   CircuitBreaker,
   type CircuitBreakerOptions,

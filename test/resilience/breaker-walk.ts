@@ -119,11 +119,11 @@ export function walk(seed: number, steps: number): string | undefined {
   return undefined;
 }
 
-function describe(trace: readonly string[], real: unknown, reference: unknown): string {
+export function describe(trace: readonly string[], real: unknown, reference: unknown): string {
   return `after ${trace.join(", ")}:\n  real      ${JSON.stringify(real)}\n  reference ${JSON.stringify(reference)}`;
 }
 
-function viewOf(breaker: CircuitBreaker, options: ReferenceOptions): object {
+export function viewOf(breaker: CircuitBreaker, options: ReferenceOptions): object {
   const { state, retryAfterMs, consecutiveFailures, averageRate, calls, window, admission } = breaker.explain();
   return {
     state,
@@ -137,7 +137,7 @@ function viewOf(breaker: CircuitBreaker, options: ReferenceOptions): object {
   };
 }
 
-function optionsOf(below: (limit: number) => number): ReferenceOptions {
+export function optionsOf(below: (limit: number) => number): ReferenceOptions {
   const openMs = 20 + below(200);
   const kind = below(3);
   return {
@@ -168,7 +168,7 @@ function optionsOf(below: (limit: number) => number): ReferenceOptions {
   };
 }
 
-function realOptions(options: ReferenceOptions): CircuitBreakerOptions {
+export function realOptions(options: ReferenceOptions): CircuitBreakerOptions {
   const { window } = options;
   const withSlow = options.slowRate !== Infinity;
   return {

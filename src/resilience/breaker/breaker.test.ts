@@ -2,7 +2,7 @@ import { channel } from "node:diagnostics_channel";
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { HoldfastError, MemoryMetrics, VirtualClock } from "../../base/index.ts";
-import { type CircuitBreakerOptions, circuitBreaker, Refusal } from "../index.ts";
+import { breakerPresets, type CircuitBreakerOptions, circuitBreaker, Refusal } from "../index.ts";
 
 const failing = (): never => {
   throw new Error("the dependency failed");
@@ -429,6 +429,30 @@ describe("a circuit breaker", () => {
     expect(seen[0]).not.toBe(seen[1]);
     expect(seen[0]!.aborted).toBe(false);
   });
+
+  it.each([
+    ["storage", 5, 2, 60_000],
+    ["memory", 3, 3, 30_000],
+    ["gpuMemory", 3, 3, 30_000],
+    ["gpu", 5, 3, 30_000],
+    ["compilationTimeout", 2, 3, 300_000],
+    ["kernelValidation", 5, 3, 30_000],
+  ] as const)(
+    "R2, R3: as a %s breaker opens on %i failures and closes on %i successes after %i ms",
+    (kind, row, good, ms) => {
+      const { breaker, clock, fail, succeed } = breakerOf(breakerPresets[kind]);
+      fail(row - 1);
+      expect(breaker.state).toBe("closed");
+      fail(1);
+      clock.advanceSync(ms - 1);
+      expect(breaker.state).toBe("open");
+      clock.advanceSync(1);
+      succeed(good - 1);
+      expect(breaker.state).toBe("half-open");
+      succeed(1);
+      expect(breaker.state).toBe("closed");
+    },
+  );
 
   it("says which option is wrong, and what it may be", () => {
     const wrong: [Partial<CircuitBreakerOptions>, string][] = [
