@@ -9,9 +9,13 @@ import {
   type CircuitBreaker,
   type CircuitBreakerOptions,
   circuitBreaker,
+  countWindow,
   type Isolation,
   type Permit,
   Refusal,
+  restoreBreaker,
+  snapshotBreaker,
+  timeWindow,
 } from "../../src/resilience/index.ts";
 import { ReferenceBreaker, type ReferenceOptions, type Ticket } from "./breaker-reference.ts";
 
@@ -28,13 +32,7 @@ export function walk(seed: number, steps: number): string | undefined {
   const below = (limit: number): number => Math.floor(random() * limit);
   const options = optionsOf(below);
   let clock = new VirtualClock({ monotonicMs: below(100_000) });
-  const real = (restore?: unknown): CircuitBreaker =>
-    circuitBreaker({
-      ...realOptions(options),
-      clock,
-      random: breakerRandom,
-      ...(restore === undefined ? {} : { restore }),
-    });
+  const real = (): CircuitBreaker => circuitBreaker({ ...realOptions(options), clock, random: breakerRandom });
   const breakerRandom = seededRandom(seed ^ 0x5bd1e995);
   let breaker = real();
   const reference = new ReferenceBreaker(options, clock, seed ^ 0x5bd1e995);
@@ -102,14 +100,15 @@ export function walk(seed: number, steps: number): string | undefined {
     } else {
       const awayMs = below(3) * below(300);
       trace.push(`restart after ${awayMs}`);
-      const kept = JSON.stringify(breaker.snapshot());
+      const kept = JSON.stringify(snapshotBreaker(breaker));
       clock = new VirtualClock({
         monotonicMs: below(100_000),
         nowMs: clock.nowMs() + awayMs - below(2) * below(dayMs),
       });
-      breaker = real(JSON.parse(kept));
+      breaker = real();
+      const result = restoreBreaker(breaker, JSON.parse(kept));
       const held = reference.restart(clock);
-      if (breaker.restored.status !== "restored") return describe(trace, breaker.restored, "restored");
+      if (result.status !== "restored") return describe(trace, result, "restored");
       under.length = 0;
       holds = breaker.isolations.map((isolation, place) => ({ real: isolation, reference: held[place]! }));
     }
@@ -171,6 +170,11 @@ export function optionsOf(below: (limit: number) => number): ReferenceOptions {
 export function realOptions(options: ReferenceOptions): CircuitBreakerOptions {
   const { window } = options;
   const withSlow = options.slowRate !== Infinity;
+  const limits = {
+    failureRate: window?.rate ?? 1,
+    minimumCalls: options.windowMinimum,
+    ...(withSlow ? { slowRate: options.slowRate, slowCallMs: options.slowMs } : {}),
+  };
   return {
     name: "walked",
     opensOn: {
@@ -182,13 +186,10 @@ export function realOptions(options: ReferenceOptions): CircuitBreakerOptions {
       ...(window === undefined
         ? {}
         : {
-            window: {
-              ...(window.calls === undefined ? { durationMs: window.durationMs! } : { calls: window.calls }),
-              buckets: window.buckets,
-              failureRate: window.rate,
-              minimumCalls: options.windowMinimum,
-              ...(withSlow ? { slowRate: options.slowRate, slowCallMs: options.slowMs } : {}),
-            },
+            window:
+              window.calls === undefined
+                ? timeWindow({ ...limits, durationMs: window.durationMs!, buckets: window.buckets })
+                : countWindow({ ...limits, calls: window.calls }),
           }),
     },
     openMs: options.openMs,

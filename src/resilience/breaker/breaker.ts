@@ -16,19 +16,15 @@ import { BreakerMachine, type Probe } from "./machine.ts";
 import { type BreakerSettings, type CircuitBreakerOptions, settingsOf } from "./options.ts";
 import { Permit } from "./permit.ts";
 import { refusalError } from "./refusal-error.ts";
-import { restore, save } from "./restore.ts";
-import type { BreakerSnapshot } from "./snapshot.ts";
 import { type BreakerState, type Outcome, Refusal } from "./state.ts";
 
 /** Throws BREAKER_OPTION where an option is not what it may be. */
 export function circuitBreaker(options: CircuitBreakerOptions): CircuitBreaker {
-  return new CircuitBreaker(options.name, settingsOf(options), options.restore);
+  return new CircuitBreaker(options.name, settingsOf(options));
 }
 
 export class CircuitBreaker implements Policy {
   readonly name: string;
-  /** How the snapshot given at construction was taken; "none" where there was none. */
-  readonly restored: { readonly status: "none" | "restored" | "damaged"; readonly reason?: string };
   readonly #settings: BreakerSettings;
   readonly #clock: Clock;
   readonly #machine: BreakerMachine;
@@ -41,13 +37,16 @@ export class CircuitBreaker implements Policy {
   #checkFailure: Topic<CheckFailure> | undefined;
 
   /** Use `circuitBreaker(options)`. */
-  constructor(name: string, settings: BreakerSettings, snapshot?: unknown) {
+  constructor(name: string, settings: BreakerSettings) {
     this.name = name;
     this.#settings = settings;
     this.#clock = settings.clock;
     this.#machine = new BreakerMachine(settings, (from, to) => this.#onTransition(from, to));
-    this.restored = snapshot === undefined ? { status: "none" } : this.#restore(snapshot);
-    this.#counts.openings = 0;
+  }
+
+  /** @internal For those who keep and restore its state. */
+  get machine(): BreakerMachine {
+    return this.#machine;
   }
 
   get state(): BreakerState {
@@ -164,14 +163,9 @@ export class CircuitBreaker implements Policy {
     return { ...this.#counts, late: this.#machine.late };
   }
 
-  /** Why it is in the state it is in, in numbers and in words. */
+  /** Why it is in the state it is in: the rule and the numbers. `explanationText` makes a sentence of it. */
   explain(): BreakerExplanation {
     return explain(this.name, this.#machine);
-  }
-
-  /** To be kept over a restart and given as `restore`. */
-  snapshot(): BreakerSnapshot {
-    return save(this.name, this.#machine);
   }
 
   /** Every change of state; on the diagnostics channel `holdfast:breaker.state` too. */
@@ -291,14 +285,6 @@ export class CircuitBreaker implements Policy {
     this.#isolations.add(isolation);
     this.#machine.hold(isolation);
     return isolation;
-  }
-
-  #restore(snapshot: unknown): CircuitBreaker["restored"] {
-    const { isolations, reason } = restore(snapshot, this.name, this.#machine);
-    for (const { reason: why, remainingMs } of isolations) {
-      this.#hold(why, this.#clock.monotonicMs() + (remainingMs ?? Infinity));
-    }
-    return reason === undefined ? { status: "restored" } : { status: "damaged", reason };
   }
 
   #onTransition(from: BreakerState, to: BreakerState): void {

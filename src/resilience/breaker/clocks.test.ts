@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Clock, seededRandom, VirtualClock } from "../../base/index.ts";
-import { type CircuitBreaker, circuitBreaker, Refusal } from "../index.ts";
+import { type CircuitBreaker, circuitBreaker, Refusal, restoreBreaker, snapshotBreaker } from "../index.ts";
 
 const dayMs = 86_400_000;
 const openMs = 10_000;
@@ -72,9 +72,10 @@ describe("two clocks, of which neither can be trusted alone", () => {
   it("R6: a snapshot from a host whose clock is a day ahead, or behind, is open for no longer than it was", () => {
     for (const skewMs of [-dayMs, 0, dayMs]) {
       const before = new VirtualClock();
-      const snapshot = opened(before).snapshot();
+      const snapshot = snapshotBreaker(opened(before));
       const clock = new VirtualClock({ nowMs: before.nowMs() - skewMs, monotonicMs: 5 });
-      const breaker = circuitBreaker({ name: "test", clock, jitter: 0, openMs, restore: snapshot });
+      const breaker = circuitBreaker({ name: "test", clock, jitter: 0, openMs });
+      expect(restoreBreaker(breaker, snapshot).status).toBe("restored");
       expect(breaker.explain().retryAfterMs).toBeLessThanOrEqual(openMs);
       clock.advanceSync(openMs);
       expect(breaker.state).toBe("half-open");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { VirtualClock } from "../../base/index.ts";
-import { keyedBreakers } from "../index.ts";
+import { keyedBreakers, restoreBreakers, snapshotBreakers } from "../index.ts";
 
 const failing = (): never => {
   throw new Error("down");
@@ -48,11 +48,12 @@ describe("keyed breakers", () => {
     open("a");
     open("b");
     breakers.get("quiet").runSync(() => 1);
-    const kept = JSON.parse(JSON.stringify(breakers.snapshots())) as Record<string, unknown>;
+    const kept = JSON.parse(JSON.stringify(snapshotBreakers(breakers))) as Record<string, unknown>;
     expect(Object.keys(kept)).toEqual(["a", "b"]);
-    const again = keyedBreakers({ name: "hosts", clock, restore: { ...kept, c: "damaged" } });
+    const again = keyedBreakers({ name: "hosts", clock });
+    const results = restoreBreakers(again, { ...kept, c: "damaged" });
     expect(["a", "b", "quiet", "c"].map((key) => again.get(key).state)).toEqual(["open", "open", "closed", "open"]);
-    expect(again.get("c").restored.status).toBe("damaged");
+    expect(results["c"]!.status).toBe("damaged");
   });
 
   it("tell of all keys in one place", () => {
