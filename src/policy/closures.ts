@@ -76,7 +76,7 @@ function anyName(node: NameNode, { text, limits }: Scope): Run {
   };
 }
 
-/** Reads a value of its type at once; all else (strings, dotted names, faults) takes the careful way. */
+/** Reads a value of its type at once; all else (strings, other groupings, faults) takes the careful way. */
 function typedName(node: NameNode, wanted: PolicyType, { text, limits }: Scope, refusal: Refusal): Run {
   const { name } = node;
   const carefully: Run = (context) => {
@@ -85,9 +85,15 @@ function typedName(node: NameNode, wanted: PolicyType, { text, limits }: Scope, 
     return value;
   };
   if (wanted === "string") return carefully;
+  if (wanted === "boolean") {
+    return (context) => {
+      const value = hasOwn(context, name) ? context[name] : undefined;
+      return typeof value === "boolean" ? value : carefully(context);
+    };
+  }
   return (context) => {
     const value = hasOwn(context, name) ? context[name] : undefined;
-    return typeof value === wanted ? (value as PolicyValue) : carefully(context);
+    return typeof value === "number" ? value : carefully(context);
   };
 }
 
@@ -130,54 +136,61 @@ function arithmetic(symbol: string, left: Run<number>, right: Run<number>): Run 
   }
 }
 
-/** Numbers are compared in place; what else may meet is left to `otherwise`. */
+/**
+ * Numbers are compared in place; whatever else may meet is left to `otherwise`. Two names, and a name with a number,
+ * are most of what rules compare: these are read in the comparison's own closure, which saves two calls of three.
+ */
 function comparison(node: OperationNode, left: Run, right: Run, scope: Scope): Run {
-  const { symbol } = node.operator;
-  const compare = comparisons[symbol as keyof typeof comparisons];
-  const otherwise = (a: PolicyValue, b: PolicyValue): boolean => {
+  const symbol = node.operator.symbol as ComparisonSymbol;
+  const carefully: Run = (context) => {
+    const a = left(context);
+    const b = right(context);
+    if (typeof a === "number" && typeof b === "number") return compare(symbol, a, b);
     checkComparable(node, a, b, scope);
-    return compare(a, b);
+    return compare(symbol, a, b);
   };
-  // Six closures instead of one that calls `compare`: the engine then sees a single operation on two numbers.
-  switch (symbol) {
-    case "<":
-      return (context) => {
-        const a = left(context);
-        const b = right(context);
-        return typeof a === "number" && typeof b === "number" ? a < b : otherwise(a, b);
-      };
-    case ">":
-      return (context) => {
-        const a = left(context);
-        const b = right(context);
-        return typeof a === "number" && typeof b === "number" ? a > b : otherwise(a, b);
-      };
-    case "<=":
-      return (context) => {
-        const a = left(context);
-        const b = right(context);
-        return typeof a === "number" && typeof b === "number" ? a <= b : otherwise(a, b);
-      };
-    case ">=":
-      return (context) => {
-        const a = left(context);
-        const b = right(context);
-        return typeof a === "number" && typeof b === "number" ? a >= b : otherwise(a, b);
-      };
-    default:
-      return (context) => otherwise(left(context), right(context));
-  }
+  const [first, second] = node.operands as readonly [PolicyNode, PolicyNode];
+  const wanted = wantedType(node);
+  if (first.kind !== "name" || (wanted !== undefined && wanted !== "number")) return carefully;
+  if (second.kind === "name") return compareNames(symbol, first.name, second.name, carefully);
+  if (second.kind !== "literal" || typeof second.value !== "number") return carefully;
+  return compareNameWithNumber(symbol, first.name, second.value, carefully);
 }
 
+function compareNames(symbol: ComparisonSymbol, left: string, right: string, carefully: Run): Run {
+  return (context) => {
+    const a = hasOwn(context, left) ? context[left] : undefined;
+    const b = hasOwn(context, right) ? context[right] : undefined;
+    return typeof a === "number" && typeof b === "number" ? compare(symbol, a, b) : carefully(context);
+  };
+}
+
+function compareNameWithNumber(symbol: ComparisonSymbol, name: string, limit: number, carefully: Run): Run {
+  return (context) => {
+    const value = hasOwn(context, name) ? context[name] : undefined;
+    return typeof value === "number" ? compare(symbol, value, limit) : carefully(context);
+  };
+}
+
+type ComparisonSymbol = "==" | "!=" | "<" | ">" | "<=" | ">=";
+
 /** Strings by their UTF-16 units, which no locale changes. */
-const comparisons = {
-  "==": (a: PolicyValue, b: PolicyValue) => a === b,
-  "!=": (a: PolicyValue, b: PolicyValue) => a !== b,
-  "<": (a: PolicyValue, b: PolicyValue) => a < b,
-  ">": (a: PolicyValue, b: PolicyValue) => a > b,
-  "<=": (a: PolicyValue, b: PolicyValue) => a <= b,
-  ">=": (a: PolicyValue, b: PolicyValue) => a >= b,
-};
+function compare(symbol: ComparisonSymbol, a: PolicyValue, b: PolicyValue): boolean {
+  switch (symbol) {
+    case "<":
+      return a < b;
+    case ">":
+      return a > b;
+    case "<=":
+      return a <= b;
+    case ">=":
+      return a >= b;
+    case "==":
+      return a === b;
+    default:
+      return a !== b;
+  }
+}
 
 function checkComparable(node: OperationNode, a: PolicyValue, b: PolicyValue, { text }: Scope): void {
   const orderOfBooleans = node.operator.rule === "order" && typeof a === "boolean";

@@ -4,6 +4,7 @@
  *
  * A dotted name is first looked up whole, as a key with dots in it, then walked part by part.
  */
+import type { HoldfastError } from "../base/index.ts";
 import { policyError } from "./fault.ts";
 import type { PolicyLimits } from "./limits.ts";
 import { describeValue, shownName } from "./literal.ts";
@@ -21,10 +22,9 @@ export type OpenContext = Readonly<Record<string, unknown>>;
 const hasOwn = Object.hasOwn;
 const missing: unique symbol = Symbol("missing");
 
-/** The context as it is, a map as an object of its entries. Throws POLICY_TYPE where it is no object. */
+/** The context as it is. Throws POLICY_TYPE where it is no object. */
 export function openContext(context: PolicyContext, text: string): OpenContext {
-  if (context instanceof Map) return Object.fromEntries(context) as OpenContext;
-  if (typeof context === "object" && context !== null && !Array.isArray(context)) return context as OpenContext;
+  if (isGroup(context)) return context as OpenContext;
   throw policyError({
     code: "POLICY_TYPE",
     text,
@@ -53,19 +53,24 @@ export function lookUp(context: OpenContext, node: NameNode, text: string, limit
 
 function find(context: OpenContext, node: NameNode, text: string): unknown {
   const whole = own(context, node.name, node, text);
-  if (whole !== missing || !node.name.includes(".")) return whole;
+  if (whole !== missing || node.parts.length === 1) return whole;
   let value: unknown = context;
-  let group = "";
-  for (const part of node.name.split(".")) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      const hint = `${shownName(group)} is no object, so it has no ${shownName(part)}.`;
-      throw typeFault(text, { ...node, name: group }, "an object", describeValue(value), hint);
-    }
-    value = own(value, part, node, text);
+  for (let depth = 0; depth < node.parts.length; depth++) {
+    if (!isGroup(value)) throw noGroup(value, depth, node, text);
+    value = own(value, node.parts[depth]!, node, text);
     if (value === missing) return missing;
-    group += group === "" ? part : `.${part}`;
   }
   return value;
+}
+
+function isGroup(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function noGroup(value: unknown, depth: number, node: NameNode, text: string): HoldfastError {
+  const group = node.parts.slice(0, depth).join(".");
+  const hint = `${shownName(group)} is no object, so it has no ${shownName(node.parts[depth]!)}.`;
+  return typeFault(text, { ...node, name: group }, "an object", describeValue(value), hint);
 }
 
 function own(container: object, key: string, node: NameNode, text: string): unknown {

@@ -28,6 +28,8 @@ export interface LiteralNode extends NodeBase {
 export interface NameNode extends NodeBase {
   readonly kind: "name";
   readonly name: string;
+  /** Between the dots. */
+  readonly parts: readonly string[];
 }
 
 export interface OperationNode extends NodeBase {
@@ -76,7 +78,7 @@ function nameNode(
 ): NameNode {
   const { name, at } = item;
   if (declared.names?.has(name) === false) throw unknownName(text, at, name, [...declared.names], "a declared name");
-  const node: NameNode = { ...item, type: declared.types.get(name), height: 1 };
+  const node: NameNode = { ...item, parts: name.split("."), type: declared.types.get(name), height: 1 };
   if (names.has(name)) return node;
   if (names.size === limits.names) {
     const hint = "Split the rule, or raise limits.names.";
