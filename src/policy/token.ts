@@ -31,34 +31,36 @@ const symbol = /\|\||&&|==|!=|<<|>>|<=|>=|[<>+\-*/%!~(),]/y;
 /** Signs of other languages, longest first, and what to do about each. */
 const foreign =
   /===|!==|>>>|<>|=>|=<|\*\*|&(?!&)|\|(?!\|)|=(?!=)|[?:;^[\]{}`$@#.\u2018-\u201f\u2260\u2264\u2265\u2212\u00d7\u00f7\u2227\u2228]/y;
-const instead: Readonly<Record<string, string>> = {
-  "===": "Did you mean `==`? Types are never converted, so `==` is exact.",
-  "!==": "Did you mean `!=`? Types are never converted, so `!=` is exact.",
-  ">>>": "Did you mean `>>`? Shifts keep the sign; there is no unsigned shift.",
-  "<>": "Did you mean `!=`?",
-  "=>": "Did you mean `>=`?",
-  "=<": "Did you mean `<=`?",
-  "**": "There are no powers; multiply instead.",
-  "=": "Did you mean `==`? An expression assigns nothing.",
-  "&": "Did you mean `&&`? There are no bitwise `&` and `|`.",
-  "|": "Did you mean `||`? There are no bitwise `&` and `|`.",
-  "^": "Did you mean `xor(a, b)`?",
-  "?": "There is no conditional; use `&&`, `||` and `!`.",
-  ":": "There is no conditional; use `&&`, `||` and `!`.",
-  ";": "An expression is one rule; join two with `&&` or `||`.",
-  "[": "There are no lists and no indices; name the value itself, as in `gpu.load`.",
-  "]": "There are no lists and no indices; name the value itself, as in `gpu.load`.",
-  "`": "Write strings in single or double quotes.",
-  ".": "Numbers begin with a digit, as in `0.5`, and names are joined by a dot without spaces, as in `gpu.load`.",
-  "\u2260": "Did you mean `!=`?",
-  "\u2264": "Did you mean `<=`?",
-  "\u2265": "Did you mean `>=`?",
-  "\u2212": "Did you mean `-`?",
-  "\u00d7": "Did you mean `*`?",
-  "\u00f7": "Did you mean `/`?",
-  "\u2227": "Did you mean `&&`?",
-  "\u2228": "Did you mean `||`?",
-};
+const instead: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    "===": "Did you mean `==`? Types are never converted, so `==` is exact.",
+    "!==": "Did you mean `!=`? Types are never converted, so `!=` is exact.",
+    ">>>": "Did you mean `>>`? Shifts keep the sign; there is no unsigned shift.",
+    "<>": "Did you mean `!=`?",
+    "=>": "Did you mean `>=`?",
+    "=<": "Did you mean `<=`?",
+    "**": "There are no powers; multiply instead.",
+    "=": "Did you mean `==`? An expression assigns nothing.",
+    "&": "Did you mean `&&`? There are no bitwise `&` and `|`.",
+    "|": "Did you mean `||`? There are no bitwise `&` and `|`.",
+    "^": "Did you mean `xor(a, b)`?",
+    "?": "There is no conditional; use `&&`, `||` and `!`.",
+    ":": "There is no conditional; use `&&`, `||` and `!`.",
+    ";": "An expression is one rule; join two with `&&` or `||`.",
+    "[": "There are no lists and no indices; name the value itself, as in `gpu.load`.",
+    "]": "There are no lists and no indices; name the value itself, as in `gpu.load`.",
+    "`": "Write strings in single or double quotes.",
+    ".": "Numbers begin with a digit, as in `0.5`, and names are joined by a dot without spaces, as in `gpu.load`.",
+    "\u2260": "Did you mean `!=`?",
+    "\u2264": "Did you mean `<=`?",
+    "\u2265": "Did you mean `>=`?",
+    "\u2212": "Did you mean `-`?",
+    "\u00d7": "Did you mean `*`?",
+    "\u00f7": "Did you mean `/`?",
+    "\u2227": "Did you mean `&&`?",
+    "\u2228": "Did you mean `||`?",
+  }),
+);
 
 const escapes: Readonly<Record<string, string>> = {
   '"': '"',
@@ -94,7 +96,8 @@ export function tokenize(text: string, limits: PolicyLimits): Token[] {
     tokens.push(token);
     at = skipSpace(text, token.end);
   }
-  tokens.push({ kind: "end", at: text.length, end: text.length });
+  const end = tokens.at(-1)?.end ?? 0;
+  tokens.push({ kind: "end", at: end, end });
   return tokens;
 }
 
@@ -121,15 +124,14 @@ function tokenAt(text: string, at: number, limits: PolicyLimits): Token {
 }
 
 function unknownSign(text: string, at: number, sign: string) {
-  const quote = /[\u2018-\u201f]/.test(sign) ? 'Write strings in straight quotes, as in "open".' : undefined;
+  let hint = "Names are made of ASCII letters, digits and `_`; any other text stands in quotes.";
+  if (/[\u2018-\u201f]/.test(sign)) hint = 'Write strings in straight quotes, as in "open".';
+  else if (/\s/.test(sign)) hint = "This is not the space of the space bar; replace it with one.";
+  else hint = instead.get(sign) ?? hint;
   return syntaxError(text, at, {
     expected: "a value, a name or an operator",
     found: shortQuote(sign),
-    hint:
-      quote ??
-      (Object.hasOwn(instead, sign)
-        ? instead[sign]
-        : "Names are made of ASCII letters, digits and `_`; any other text stands in quotes."),
+    hint,
   });
 }
 

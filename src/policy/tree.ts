@@ -139,6 +139,8 @@ function typeHint({ rule, symbol }: Operator, found: string): string {
   if (rule === "boolean") return "Compare to get a boolean, as in `failures > 0`; nothing is true or false by itself.";
   if (rule === "number" && symbol === "+" && found.includes("string")) return "Strings are compared, never joined.";
   if (rule === "number") return "Give the value as a number; nothing is converted.";
+  if (rule === "order" && found === "a boolean") return "Comparisons do not chain; write `1 < x && x < 3`.";
+  if (rule === "order" && found.includes("boolean")) return "Booleans have no order; compare them by `==` or `!=`.";
   return "Both sides must have one type; nothing is converted.";
 }
 
