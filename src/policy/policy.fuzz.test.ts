@@ -8,8 +8,8 @@ import { seededRandom } from "../../test/support/seeded-random.ts";
 import { HoldfastError } from "../base/index.ts";
 import { compilePolicy, type PolicyContext } from "./index.ts";
 
-/** The other fuzz tests take a model a case; a rule is a hundred times smaller. */
-const cases = Number(process.env.HOLDFAST_FUZZ_CASES ?? 300) * 100;
+/** The other fuzz tests take a model a case; a rule is some hundred times smaller. */
+const cases = Number(process.env.HOLDFAST_FUZZ_CASES ?? 300) * 200;
 const firstSeed = Number(process.env.HOLDFAST_FUZZ_SEED ?? 1);
 const limitMs = 500;
 
@@ -33,6 +33,8 @@ const words = [
   "",
 ];
 
+const binaries = "|| && == != < > <= >= << >> + - * / %".split(" ");
+
 const rules = [
   "elapsed_time > timeout && depth < max_depth",
   "a >= 1 || gpu.load * 100 % 7 != 3",
@@ -44,6 +46,20 @@ const rules = [
 
 function soup(chance: Chance): string {
   return Array.from({ length: chance.below(24) }, () => chance.pick(words)).join(chance.pick(["", " ", " ", " "]));
+}
+
+/** Operands and operators in turns, so that most of it parses; whether the types fit is left to chance. */
+function mixture(chance: Chance): string {
+  const operand = (): string => {
+    const unary = chance.pick(["", "", "", "!", "-", "~"]);
+    if (chance.below(6) === 0) return `${unary}(${mixture(chance)})`;
+    return (
+      unary + chance.pick(["a", "b", "s", "gpu.load", "gpu.on", "x.y", "NaN", "z", "gpu", "1", "0.5", "true", "'a'"])
+    );
+  };
+  let text = operand();
+  while (chance.below(3) > 0) text += ` ${chance.pick(binaries)} ${operand()}`;
+  return text;
 }
 
 function noise(chance: Chance): string {
@@ -127,6 +143,7 @@ function refusal(error: unknown, what: string): string {
 
 describe.each([
   { what: "token soup", make: soup, share: 1, endings: 4 },
+  { what: "operands and operators in turns", make: mixture, share: 0.5, endings: 4 },
   { what: "noise", make: noise, share: 1, endings: 3 },
   { what: "rules with wounds", make: mutated, share: 1, endings: 6 },
   { what: "what is deep, wide and repeated", make: large, share: 0.05, endings: 4 },
