@@ -75,11 +75,11 @@ export const holdfast: Contender = {
 };
 
 export async function peers(): Promise<Contender[]> {
-  const require = createRequire(new URL("../package.json", import.meta.url));
-  const { compileExpression } = require("filtrex") as Filtrex;
-  const { Parser } = require("expr-eval-fork") as ExprEval;
-  const jexl = require("jexl") as Jexl;
-  const cel = (await import(pathToFileURL(require.resolve("@marcbachmann/cel-js")).href)) as Cel;
+  const packageNamed = createRequire(new URL("../package.json", import.meta.url));
+  const { compileExpression } = packageNamed("filtrex") as Filtrex;
+  const { Parser } = packageNamed("expr-eval-fork") as ExprEval;
+  const jexl = packageNamed("jexl") as Jexl;
+  const cel = (await import(pathToFileURL(packageNamed.resolve("@marcbachmann/cel-js")).href)) as Cel;
   const inWords = rules.map((text) => text.replace("&&", "and").replace("||", "or").replace("!", "not "));
   const parser = new Parser();
   return [
