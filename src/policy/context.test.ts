@@ -43,8 +43,17 @@ describe("a name", () => {
     for (const text of ["admin", "!admin", "admin || false", "admin == true", "user.admin", "and(admin, admin)"]) {
       expect(evaluationFault(text, { user: {} }).code, text).toBe("POLICY_UNKNOWN_NAME");
     }
-    const heir = Object.create({ limit: 5, a: { b: 1 } });
-    for (const text of ["limit", "limit > 1", "limit > limit", "limit + 1", "a.b", "!limit"]) {
+    const heir = Object.assign(Object.create({ limit: 5, a: { b: 1 } }), { own: 1 });
+    for (const text of [
+      "limit",
+      "limit > 1",
+      "1 < limit",
+      "limit > own",
+      "own < limit",
+      "limit + 1",
+      "a.b",
+      "!limit",
+    ]) {
       expect(evaluationFault(text, heir).code, text).toBe("POLICY_UNKNOWN_NAME");
     }
     class Statistics {
@@ -81,7 +90,9 @@ describe("a value", () => {
     ["an object", new Date(0)],
   ])("that is %s is refused and never converted", (what, value) => {
     for (const text of ["x", "x > 1", "x + 1", "!x", "x == x", "x == 'a'"]) {
-      const fault = evaluationFault(text, { x: value } as unknown as PolicyContext);
+      const context = { x: value } as unknown as PolicyContext;
+      const fault = evaluationFault(text, context);
+      expect(evaluationFault(text, new Map(Object.entries(context))).message, text).toBe(fault.message);
       expect(fault.code, text).toBe("POLICY_TYPE");
       expect(fault.rawMessage, text).toContain(`expected a number, a string or a boolean in x, found ${what}\n`);
     }

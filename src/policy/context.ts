@@ -95,17 +95,18 @@ function typeFault(text: string, { at, name }: NameNode, what: string, found: st
   });
 }
 
-const listedNames = 200;
-const listedDepth = 4;
+const visitedEntries = 500;
+const visitedDepth = 4;
 
 /** Names that a context has, for a hint: as many as can be listed soon, and without running any code of it. */
 function namesIn(context: OpenContext): string[] {
   const names: string[] = [];
+  let visited = 0;
   const list = (container: object, prefix: string, depth: number): void => {
     for (const [key, value] of entriesOf(container)) {
-      if (names.length === listedNames) return;
-      if (typeof value !== "object" || value === null) names.push(prefix + key);
-      else if (depth < listedDepth) list(value, `${prefix}${key}.`, depth + 1);
+      if (++visited > visitedEntries) return;
+      if (!isGroup(value)) names.push(prefix + key);
+      else if (depth < visitedDepth) list(value, `${prefix}${key}.`, depth + 1);
     }
   };
   try {
