@@ -76,6 +76,6 @@ function breakerOf(): {
     openStateDelay: secondMs,
     permittedNumberOfCallsInHalfOpenState: 2,
   });
-  const circuit = new Circuit({ options: { modules: [breaker] } });
-  return { breaker, call: (service) => circuit.fn(service).execute(), dispose: () => circuit.dispose() };
+  const circuit = new Circuit({ func: (service: Service) => service(), options: { modules: [breaker] } });
+  return { breaker, call: (service) => circuit.execute(service), dispose: () => circuit.dispose() };
 }

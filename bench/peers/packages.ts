@@ -87,12 +87,15 @@ export interface MollitiaBreaker {
 }
 
 export interface Mollitia {
-  readonly Circuit: new (options: {
-    options: { modules: readonly MollitiaBreaker[] };
+  readonly Circuit: new <Arguments extends readonly unknown[]>(options: {
+    readonly func: (...values: Arguments) => Promise<unknown>;
+    readonly options: { readonly modules: readonly object[] };
   }) => {
-    fn(call: () => Promise<unknown>): { execute(): Promise<unknown> };
+    execute(...values: Arguments): Promise<unknown>;
     dispose(): void;
   };
+  readonly Retry: new (options: { attempts: number; interval: number }) => object;
+  readonly Timeout: new (options: { delay: number }) => object;
   readonly SlidingCountBreaker: new (options: {
     slidingWindowSize: number;
     minimumNumberOfCalls: number;
