@@ -15,6 +15,15 @@ export type ErrorCode =
   | `DISK_${string}`
   | `POLICY_${string}`
   | `BREAKER_${string}`
+  | `RETRY_${string}`
+  | `TIMEOUT_${string}`
+  | `BULKHEAD_${string}`
+  | `RATE_${string}`
+  | `HEALTH_${string}`
+  | `CHECKPOINT_${string}`
+  | `DEGRADED_${string}`
+  | `CONSERVATIVE_${string}`
+  | `MEMORY_${string}`
   | `WAL_${string}`
   | `STORE_${string}`
   | `ONNX_${string}`

@@ -1,3 +1,4 @@
+export { delay, LinkedController, untilAborted } from "./abort.ts";
 export { bytesEqual, concatBytes, hexOf, utf8, utf8Text } from "./bytes.ts";
 export { crc32, fnv1a64, Sha256, sha256 } from "./checksum.ts";
 export { type Clock, systemClock } from "./clock.ts";
@@ -10,4 +11,9 @@ export {
   type HoldfastErrorOptions,
   type WireError,
 } from "./errors.ts";
+export { LruMap } from "./lru-map.ts";
+export { MemoryMetrics, type MetricLabels, type Metrics } from "./metrics.ts";
 export { nearestName } from "./nearest-name.ts";
+export { type Random, seededRandom, systemRandom } from "./random.ts";
+export { eventsOf, type Listener, type ListenerFailure, Topic } from "./topic.ts";
+export { VirtualClock } from "./virtual-clock.ts";

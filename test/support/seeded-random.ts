@@ -1,11 +1,1 @@
-/** Numbers in [0, 1) that depend on the seed alone, so that a run that fails can be had again. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    // A Weyl sequence, its bits mixed by two multiplications.
-    state = (state + 0x9e3779b9) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
-    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
+export { seededRandom } from "../../src/base/index.ts";

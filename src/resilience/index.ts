@@ -1,0 +1,23 @@
+export {
+  type BreakerExplanation,
+  type BreakerSnapshot,
+  type BreakerState,
+  type BreakerStateChange,
+  type BreakerStatistics,
+  type CheckFailure,
+  CircuitBreaker,
+  type CircuitBreakerOptions,
+  circuitBreaker,
+  type FailedCall,
+  type Isolation,
+  type KeyedBreakers,
+  type KeyedBreakersOptions,
+  keyedBreakers,
+  type Opening,
+  type OpeningRule,
+  type Outcome,
+  type Permit,
+  Refusal,
+  type WindowOptions,
+} from "./breaker/index.ts";
+export { CallContext, type Operation, type Policy, type RunOptions } from "./call.ts";
