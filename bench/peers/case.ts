@@ -31,6 +31,9 @@ export interface Answer {
   readonly observed: string;
 }
 
+/** By the ids of the cases. */
+export type Answers = Readonly<Record<string, () => Promise<Answer>>>;
+
 /** The library did not even do what it should without the trigger: nothing can be concluded. */
 export class ControlFailure extends Error {}
 

@@ -1,6 +1,7 @@
 /** opossum: what happens to single calls, and what it counts of them. */
 import { type PeerCase, verdict } from "./case.ts";
 import { fakeTime, secondMs, settle } from "./fake-time.ts";
+import { numbersSorted } from "./numbers-sorted.ts";
 import { opossum } from "./packages.ts";
 import { answer, each, hang, watch } from "./watch.ts";
 
@@ -140,20 +141,4 @@ export const opossumCallCases: readonly PeerCase[] = [
 function stateOf(breaker: { readonly opened: boolean; readonly closed: boolean }): string {
   if (breaker.closed) return "closed";
   return breaker.opened ? "open" : "half-open";
-}
-
-/** How many numbers are put in order while it runs. */
-async function numbersSorted(run: () => Promise<void>): Promise<number> {
-  const { sort } = Array.prototype;
-  let sorted = 0;
-  Array.prototype.sort = function (this: unknown[], compare) {
-    sorted += this.length;
-    return sort.call(this, compare);
-  };
-  try {
-    await run();
-  } finally {
-    Array.prototype.sort = sort;
-  }
-  return sorted;
 }
