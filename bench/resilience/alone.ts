@@ -12,7 +12,7 @@ import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promis
 import { GCProfiler, getHeapStatistics } from "node:v8";
 import { assert } from "../../src/base/index.ts";
 import { median } from "../kernels/interleaved.ts";
-import { type Turn, turnOf, turnWithSignal } from "./calls.ts";
+import { type Turn, turnOf, turnThrough } from "./calls.ts";
 import type { AsyncContender, Contender } from "./contender.ts";
 import { timeRounds } from "./rounds.ts";
 
@@ -56,8 +56,8 @@ export function inFreshProcess(part: Part, { name, row, kind }: Contender, calls
 export async function measureAlone(part: Part, contender: Contender, bare: Contender, calls: number): Promise<Figures> {
   if (part === "speed") return speed(contender, bare);
   if (part === "bytes") return bytes(contender, bare);
+  assert(contender.kind === "async", "keys and signals are measured asynchronously");
   if (part === "keyed") return keyed(contender);
-  assert(contender.kind === "async", "signals are handed in asynchronously");
   return signal(contender, calls);
 }
 
@@ -93,21 +93,22 @@ async function bytesPerCall(turn: Turn): Promise<number | undefined> {
   return profiler.stop().statistics.length === 0 ? used / bytesCalls : undefined;
 }
 
-async function keyed(contender: Contender): Promise<Figures> {
+async function keyed(contender: AsyncContender): Promise<Figures> {
   const timers = new Set<number>();
   const hook = createHook({
     init: (id, type) => void (type === "Timeout" && timers.add(id)),
     destroy: (id) => void timers.delete(id),
   });
   await turnOf(contender)(1_000);
+  const guardOf = contender.makeKeyed?.() ?? (() => contender.make());
   collect();
   hook.enable();
   const before = getHeapStatistics().used_heap_size;
   const guards: unknown[] = [];
   for (let key = 0; key < keys; key++) {
-    const turn = turnOf(contender);
-    await turn(1);
-    guards.push(turn);
+    const guard = guardOf(`key-${key}`);
+    await turnThrough(guard)(1);
+    guards.push(guard);
   }
   // Timers that were called off are told to be gone some turns later.
   for (let turn = 0; turn < 10; turn++) await nextTurn();
@@ -125,7 +126,7 @@ async function keyed(contender: Contender): Promise<Figures> {
 
 async function signal(contender: AsyncContender, calls: number): Promise<Figures> {
   const { signal: shared } = new AbortController();
-  const turn = turnWithSignal(contender.make(), shared);
+  const turn = turnThrough(contender.make(), shared);
   await turn(10_000);
   collect();
   const before = getHeapStatistics().used_heap_size;

@@ -58,11 +58,10 @@ export function turnOf(contender: Contender): Turn {
     const guard = contender.make();
     return async (count) => checked(count, callSync(guard, count));
   }
-  const guard = contender.make();
-  return async (count) => checked(count, await callAsync(guard, count, undefined));
+  return turnThrough(contender.make());
 }
 
-export function turnWithSignal(guard: AsyncGuard, signal: AbortSignal): Turn {
+export function turnThrough(guard: AsyncGuard, signal?: AbortSignal): Turn {
   return async (count) => checked(count, await callAsync(guard, count, signal));
 }
 

@@ -28,6 +28,8 @@ export interface AsyncContender extends ContenderBase {
   /** Whether an AbortSignal can be handed in with a call. */
   readonly takesSignal?: boolean;
   make(): AsyncGuard;
+  /** One guard a key, where that is not just one `make()` a key. */
+  makeKeyed?(): (key: string) => AsyncGuard;
 }
 
 export interface SyncContender extends ContenderBase {

@@ -96,7 +96,7 @@ async function main(): Promise<void> {
   const named = peerNames.map((name) => `${name} ${versions[name]}`).join(", ");
   say([`Node ${process.version}, ${named}; ${roundOptions.rounds} rounds.`]);
   const tables: Partial<Record<Table, unknown>> = {};
-  const guarded = contenders.filter(({ row, role }) => row === "breaker" && role !== "bare");
+  const guarded = contenders.filter(({ row, role, kind }) => row === "breaker" && role !== "bare" && kind === "async");
   if (chosen("closed")) tables.closed = await timedTable("closed", "breaker", "overhead", true);
   if (chosen("refusal")) tables.refusal = await timedTable("refusal", "breaker", "time", false);
   if (chosen("stackless")) {
