@@ -16,23 +16,20 @@ import { BreakerMachine, type Probe } from "./machine.ts";
 import { type BreakerSettings, type CircuitBreakerOptions, settingsOf } from "./options.ts";
 import { Permit } from "./permit.ts";
 import { refusalError } from "./refusal-error.ts";
-import { restore, save } from "./restore.ts";
-import type { BreakerSnapshot } from "./snapshot.ts";
 import { type BreakerState, type Outcome, Refusal } from "./state.ts";
 
 /** Throws BREAKER_OPTION where an option is not what it may be. */
 export function circuitBreaker(options: CircuitBreakerOptions): CircuitBreaker {
-  return new CircuitBreaker(options.name, settingsOf(options), options.restore);
+  return new CircuitBreaker(options.name, settingsOf(options));
 }
 
 export class CircuitBreaker implements Policy {
   readonly name: string;
-  /** How the snapshot given at construction was taken; "none" where there was none. */
-  readonly restored: { readonly status: "none" | "restored" | "damaged"; readonly reason?: string };
   readonly #settings: BreakerSettings;
   readonly #clock: Clock;
   readonly #machine: BreakerMachine;
   readonly #counts = { successes: 0, failures: 0, neutral: 0, refused: 0, checkFailures: 0, openings: 0 };
+  #reactions: Reactions | undefined;
   // Made when first subscribed to: of thousands of breakers few have listeners of their own.
   #isolations: Set<Isolation> | undefined;
   #stateChange: Topic<BreakerStateChange> | undefined;
@@ -40,13 +37,16 @@ export class CircuitBreaker implements Policy {
   #checkFailure: Topic<CheckFailure> | undefined;
 
   /** Use `circuitBreaker(options)`. */
-  constructor(name: string, settings: BreakerSettings, snapshot?: unknown) {
+  constructor(name: string, settings: BreakerSettings) {
     this.name = name;
     this.#settings = settings;
     this.#clock = settings.clock;
     this.#machine = new BreakerMachine(settings, (from, to) => this.#onTransition(from, to));
-    this.restored = snapshot === undefined ? { status: "none" } : this.#restore(snapshot);
-    this.#counts.openings = 0;
+  }
+
+  /** @internal For those who keep and restore its state. */
+  get machine(): BreakerMachine {
+    return this.#machine;
   }
 
   get state(): BreakerState {
@@ -58,23 +58,20 @@ export class CircuitBreaker implements Policy {
    * BREAKER_HALF_OPEN, BREAKER_RAMPING or BREAKER_ISOLATED, which carry `retryAfterMs` in their details; or, without
    * calling, with the signal's reason. An operation that ends after the caller's abort is neutral if it fails.
    */
-  async run<T>(operation: Operation<T>, options?: RunOptions): Promise<T> {
+  run<T>(operation: Operation<T>, options?: RunOptions): Promise<T> {
     const context = CallContext.of(options);
-    const machine = this.#machine;
-    if (options !== undefined) context.callerSignal?.throwIfAborted();
-    const probe = machine.steady ? undefined : this.#admit();
-    const generation = machine.generation;
-    const startedMs = this.#settings.slowCallMs === Infinity ? Infinity : this.#clock.monotonicMs();
-    let result: T;
-    try {
-      result = await operation(context);
-    } catch (error) {
-      this.#failed(error, context, generation, probe, startedMs);
-      throw error;
+    if (!this.#machine.steady || context.callerSignal !== undefined || this.#settings.slowCallMs !== Infinity) {
+      return this.#runWatched(operation, context);
     }
-    if (this.#settings.classifyResult !== undefined) this.#classified(result, generation, probe, startedMs);
-    else if (machine.succeed(generation, probe, startedMs)) this.#counts.successes++;
-    return result;
+    // Nearly every call: nothing of it has to be remembered but the generation, and that the reactions know.
+    const reactions = this.#reactions ?? this.#react();
+    try {
+      const result = operation(context);
+      const promise = result instanceof Promise ? result : Promise.resolve(result);
+      return promise.then(reactions.fulfilled as (value: T) => T, reactions.rejected);
+    } catch (error) {
+      return Promise.reject(error).catch(reactions.rejected);
+    }
   }
 
   /** As `run`, for an operation that ends when it returns. A promise it returns is a result like any other. */
@@ -90,8 +87,7 @@ export class CircuitBreaker implements Policy {
       this.#failed(error, undefined, generation, probe, startedMs);
       throw error;
     }
-    if (this.#settings.classifyResult !== undefined) this.#classified(result, generation, probe, startedMs);
-    else if (machine.succeed(generation, probe, startedMs)) this.#counts.successes++;
+    this.#ended(result, generation, probe, startedMs);
     return result;
   }
 
@@ -167,14 +163,9 @@ export class CircuitBreaker implements Policy {
     return { ...this.#counts, late: this.#machine.late };
   }
 
-  /** Why it is in the state it is in, in numbers and in words. */
+  /** Why it is in the state it is in: the rule and the numbers. `explanationText` makes a sentence of it. */
   explain(): BreakerExplanation {
     return explain(this.name, this.#machine);
-  }
-
-  /** To be kept over a restart and given as `restore`. */
-  snapshot(): BreakerSnapshot {
-    return save(this.name, this.#machine);
   }
 
   /** Every change of state; on the diagnostics channel `holdfast:breaker.state` too. */
@@ -190,6 +181,45 @@ export class CircuitBreaker implements Policy {
   /** Every check that did not hold; `holdfast:breaker.check`. */
   onCheckFailed(listener: Listener<CheckFailure>): Disposable {
     return (this.#checkFailure ??= new Topic(checkFailures.name)).subscribe(listener);
+  }
+
+  /** A call of which more has to be known: when it began, who may abort it, which trial it is. */
+  async #runWatched<T>(operation: Operation<T>, context: CallContext): Promise<T> {
+    context.callerSignal?.throwIfAborted();
+    const machine = this.#machine;
+    const probe = machine.steady ? undefined : this.#admit();
+    const generation = machine.generation;
+    const startedMs = this.#settings.slowCallMs === Infinity ? Infinity : this.#clock.monotonicMs();
+    let result: T;
+    try {
+      result = await operation(context);
+    } catch (error) {
+      this.#failed(error, context, generation, probe, startedMs);
+      throw error;
+    }
+    this.#ended(result, generation, probe, startedMs);
+    return result;
+  }
+
+  /** What follows on the end of a call that was admitted in this generation: one pair for all of them. */
+  #react(): Reactions {
+    const { generation } = this.#machine;
+    this.#reactions = {
+      fulfilled: (result) => {
+        this.#ended(result, generation, undefined, Infinity);
+        return result;
+      },
+      rejected: (error) => {
+        this.#failed(error, undefined, generation, undefined, Infinity);
+        throw error;
+      },
+    };
+    return this.#reactions;
+  }
+
+  #ended(result: unknown, generation: number, probe: Probe | undefined, startedMs: number): void {
+    if (this.#settings.classifyResult !== undefined) this.#classified(result, generation, probe, startedMs);
+    else if (this.#machine.succeed(generation, probe, startedMs)) this.#counts.successes++;
   }
 
   #admit(): Probe | undefined {
@@ -257,15 +287,8 @@ export class CircuitBreaker implements Policy {
     return isolation;
   }
 
-  #restore(snapshot: unknown): CircuitBreaker["restored"] {
-    const { isolations, reason } = restore(snapshot, this.name, this.#machine);
-    for (const { reason: why, remainingMs } of isolations) {
-      this.#hold(why, this.#clock.monotonicMs() + (remainingMs ?? Infinity));
-    }
-    return reason === undefined ? { status: "restored" } : { status: "damaged", reason };
-  }
-
   #onTransition(from: BreakerState, to: BreakerState): void {
+    this.#reactions = undefined;
     if (to === "open") this.#counts.openings++;
     if (from === to) return;
     this.#settings.metrics?.gauge("holdfast_breaker_state", stateNumbers[to], { breaker: this.name });
@@ -286,6 +309,11 @@ export class CircuitBreaker implements Policy {
 const stateChanges = /* @__PURE__ */ new Topic<BreakerStateChange>("breaker.state");
 const failedCalls = /* @__PURE__ */ new Topic<FailedCall>("breaker.failure");
 const checkFailures = /* @__PURE__ */ new Topic<CheckFailure>("breaker.check");
+
+interface Reactions {
+  readonly fulfilled: (result: unknown) => unknown;
+  readonly rejected: (error: unknown) => never;
+}
 
 /** As metrics have it: the higher, the less is admitted. */
 const stateNumbers = { closed: 0, "half-open": 1, open: 2, isolated: 3 } as const;

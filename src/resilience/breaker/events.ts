@@ -60,6 +60,4 @@ export interface BreakerExplanation {
   readonly calls: number;
   readonly window: { readonly calls: number; readonly failures: number; readonly slow: number } | undefined;
   readonly isolatedBy: readonly string[];
-  /** All of it as one sentence. */
-  readonly text: string;
 }

@@ -10,13 +10,10 @@ import { HoldfastError, type Listener, LruMap, Topic } from "../../base/index.ts
 import { CircuitBreaker } from "./breaker.ts";
 import type { BreakerStateChange } from "./events.ts";
 import { type BreakerSettings, type CircuitBreakerOptions, settingsOf } from "./options.ts";
-import type { BreakerSnapshot } from "./snapshot.ts";
 
-export interface KeyedBreakersOptions extends Omit<CircuitBreakerOptions, "restore"> {
+export interface KeyedBreakersOptions extends CircuitBreakerOptions {
   /** Default 10,000, at most 1,000,000. */
   readonly maximum?: number;
-  /** What `snapshots()` gave before a restart. */
-  readonly restore?: Readonly<Record<string, unknown>>;
 }
 
 const longestKey = 1_000;
@@ -38,7 +35,7 @@ export class KeyedBreakers {
   readonly #stateChange = new Topic<BreakerStateChange>("breaker.keyed-state");
 
   /** Use `keyedBreakers(options)`. */
-  constructor({ maximum = 10_000, restore = {}, ...options }: KeyedBreakersOptions) {
+  constructor({ maximum = 10_000, ...options }: KeyedBreakersOptions) {
     if (!Number.isInteger(maximum) || maximum < 1 || maximum > 1_000_000) {
       throw new HoldfastError("BREAKER_OPTION", `keyed breakers' maximum is ${maximum}: it may be 1 to 1,000,000`, {
         details: { option: "maximum", allowed: "1 to 1,000,000" },
@@ -49,9 +46,6 @@ export class KeyedBreakers {
     this.#settings = { ...settingsOf(options), keyedStateChange: this.#stateChange };
     this.#breakers = new LruMap(maximum);
     this.shared = new CircuitBreaker(`${this.name}:*`, this.#settings);
-    for (const [key, snapshot] of Object.entries(restore).slice(0, maximum)) {
-      this.#breakers.set(key, new CircuitBreaker(`${this.name}:${key}`, this.#settings, snapshot));
-    }
   }
 
   get size(): number {
@@ -76,12 +70,6 @@ export class KeyedBreakers {
   /** By key, those that were longest without use first. */
   entries(): IterableIterator<[string, CircuitBreaker]> {
     return this.#breakers.entries();
-  }
-
-  /** By key, of those that are not steady: the others have nothing to lose. */
-  snapshots(): Record<string, BreakerSnapshot> {
-    const kept = [...this.#breakers.entries()].filter(([, breaker]) => !breaker.isSteady);
-    return Object.fromEntries(kept.map(([key, breaker]) => [key, breaker.snapshot()]));
   }
 
   /** Every change of state of every key; `holdfast:breaker.keyed-state`. */

@@ -104,10 +104,10 @@ export class BreakerMachine {
 
   /** As `settle` with "success"; short where it can be. */
   succeed(generation: number, probe: Probe | undefined, startedMs: number): boolean {
-    if (!this.steady || generation !== this.generation || this.settings.window !== undefined) {
+    if (!this.steady || generation !== this.generation || startedMs !== Infinity) {
       return this.settle("success", generation, probe, startedMs);
     }
-    this.rules.success(0);
+    this.rules.success(this.rules.timed ? this.settings.clock.monotonicMs() : 0);
     return true;
   }
 

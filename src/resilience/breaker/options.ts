@@ -6,31 +6,15 @@ import {
   type Clock,
   HoldfastError,
   type Metrics,
-  nearestName,
   type Random,
   systemClock,
   systemRandom,
   type Topic,
 } from "../../base/index.ts";
+import { above, refuse, whole, within } from "./check-option.ts";
 import type { BreakerStateChange } from "./events.ts";
 import type { Outcome } from "./state.ts";
-
-/** A window over the last calls, or over the last stretch of time: exactly one of `calls` and `durationMs`. */
-export interface WindowOptions {
-  /** 1 to 65,536. */
-  readonly calls?: number;
-  readonly durationMs?: number;
-  /** Into how many steps the time is cut: 2 to 1,024, default 10. */
-  readonly buckets?: number;
-  /** Opens at this share of failures, above 0 and at most 1. */
-  readonly failureRate?: number;
-  /** Opens at this share of slow calls; needs `slowCallMs`. */
-  readonly slowRate?: number;
-  /** From how long on a call is slow. */
-  readonly slowCallMs?: number;
-  /** Fewer calls in the window open nothing. Default 10. */
-  readonly minimumCalls?: number;
-}
+import type { WindowRule } from "./window.ts";
 
 export interface CircuitBreakerOptions {
   /** Stands in errors, events and metrics. 1 to 200 characters. */
@@ -45,8 +29,8 @@ export interface CircuitBreakerOptions {
     readonly averageRate?:
       | { readonly alpha?: number; readonly threshold?: number; readonly minimumCalls?: number }
       | false;
-    /** Default none. */
-    readonly window?: WindowOptions;
+    /** `countWindow({…})` or `timeWindow({…})`. Default none. */
+    readonly window?: WindowRule;
   };
   /** How long it stays open. Default 30,000. SPEC R3. */
   readonly openMs?: number;
@@ -68,8 +52,6 @@ export interface CircuitBreakerOptions {
   readonly classifyError?: (error: unknown) => Outcome;
   /** What a result counts as; default "success". */
   readonly classifyResult?: (result: unknown) => Outcome;
-  /** What `snapshot()` gave before a restart, from wherever it was kept. Anything else is reported, never thrown. */
-  readonly restore?: unknown;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly metrics?: Metrics;
@@ -85,7 +67,7 @@ export interface BreakerSettings {
   /** Infinity where the rule is left out. */
   readonly averageThreshold: number;
   readonly averageMinimumCalls: number;
-  readonly window: (Required<Omit<WindowOptions, "calls" | "durationMs">> & WindowOptions) | undefined;
+  readonly window: WindowRule | undefined;
   /** From how long on a call is slow; Infinity where that is not asked. */
   readonly slowCallMs: number;
   readonly openMs: number;
@@ -108,7 +90,7 @@ export interface BreakerSettings {
 
 const known = [
   ...["name", "opensOn", "openMs", "openBackoff", "jitter", "halfOpen", "ramp", "classifyError", "classifyResult"],
-  ...["restore", "clock", "random", "metrics"],
+  ...["clock", "random", "metrics"],
 ];
 
 /** Throws BREAKER_OPTION, which names the option, what it was and what it may be. */
@@ -119,9 +101,12 @@ export function settingsOf(options: CircuitBreakerOptions): BreakerSettings {
   }
   const { opensOn = {}, halfOpen = {}, ramp, openBackoff } = options;
   const average = opensOn.averageRate === false ? undefined : (opensOn.averageRate ?? {});
-  const window = opensOn.window === undefined ? undefined : windowOf(opensOn.window);
+  const { window } = opensOn;
+  if (window !== undefined && typeof window.create !== "function") {
+    refuse("opensOn.window", window, "made by countWindow or timeWindow");
+  }
   const alpha = above("opensOn.averageRate.alpha", average?.alpha ?? 0.1, 1);
-  const openMs = above("openMs", options.openMs ?? 30_000, maximumMs);
+  const openMs = above("openMs", options.openMs ?? 30_000);
   const shares = ramp === false ? [] : (ramp?.shares ?? [0.1, 0.25, 0.5]);
   if (!Array.isArray(shares) || shares.length > 100) refuse("ramp.shares", shares, "at most 100 numbers");
   for (const share of shares) above("ramp.shares", share, 1);
@@ -139,13 +124,13 @@ export function settingsOf(options: CircuitBreakerOptions): BreakerSettings {
     slowCallMs: window?.slowCallMs ?? Infinity,
     openMs,
     openFactor: within("openBackoff.factor", openBackoff?.factor ?? 1, 1, 1_000),
-    openMaximumMs: within("openBackoff.maximumMs", openBackoff?.maximumMs ?? openMs, openMs, maximumMs),
+    openMaximumMs: within("openBackoff.maximumMs", openBackoff?.maximumMs ?? openMs, openMs),
     jitter: within("jitter", options.jitter ?? 0.2, 0, 1),
     probes: whole("halfOpen.probes", halfOpen.probes ?? 1, 1, 1e6),
     successes: whole("halfOpen.successes", halfOpen.successes ?? 2, 1, 1e6),
-    probeTimeoutMs: above("halfOpen.probeTimeoutMs", halfOpen.probeTimeoutMs ?? 30_000, maximumMs),
+    probeTimeoutMs: above("halfOpen.probeTimeoutMs", halfOpen.probeTimeoutMs ?? 30_000),
     rampShares: shares,
-    rampStepMs: above("ramp.stepMs", ramp === false ? 1 : (ramp?.stepMs ?? 1_000), maximumMs),
+    rampStepMs: above("ramp.stepMs", ramp === false ? 1 : (ramp?.stepMs ?? 1_000)),
     classifyError: options.classifyError,
     classifyResult: options.classifyResult,
     clock: options.clock ?? systemClock,
@@ -154,59 +139,9 @@ export function settingsOf(options: CircuitBreakerOptions): BreakerSettings {
   };
 }
 
-/** A year: what is longer is a mistake of units. */
-const maximumMs = 366 * 86_400_000;
-
-function windowOf(options: WindowOptions): BreakerSettings["window"] {
-  const at = "opensOn.window";
-  if ((options.calls === undefined) === (options.durationMs === undefined)) {
-    refuse(at, options, "exactly one of calls and durationMs");
-  }
-  if (options.failureRate === undefined && options.slowRate === undefined) {
-    refuse(at, options, "at least one of failureRate and slowRate");
-  }
-  if (options.slowRate !== undefined && options.slowCallMs === undefined) {
-    refuse(`${at}.slowCallMs`, undefined, "a time, where slowRate is given");
-  }
-  return {
-    ...(options.calls === undefined
-      ? { durationMs: above(`${at}.durationMs`, options.durationMs!, maximumMs) }
-      : { calls: whole(`${at}.calls`, options.calls, 1, 65_536) }),
-    buckets: whole(`${at}.buckets`, options.buckets ?? 10, 2, 1_024),
-    failureRate: options.failureRate === undefined ? Infinity : above(`${at}.failureRate`, options.failureRate, 1),
-    slowRate: options.slowRate === undefined ? Infinity : above(`${at}.slowRate`, options.slowRate, 1),
-    slowCallMs: options.slowCallMs === undefined ? Infinity : above(`${at}.slowCallMs`, options.slowCallMs, maximumMs),
-    minimumCalls: whole(`${at}.minimumCalls`, options.minimumCalls ?? 10, 1, 1e9),
-  };
-}
-
-function whole(option: string, value: number, least: number, most: number): number {
-  if (!Number.isInteger(value)) refuse(option, value, `a whole number from ${least} to ${most}`);
-  return within(option, value, least, most);
-}
-
-function within(option: string, value: number, least: number, most: number): number {
-  if (typeof value !== "number" || !(value >= least && value <= most)) refuse(option, value, `${least} to ${most}`);
-  return value;
-}
-
-function above(option: string, value: number, most: number): number {
-  if (typeof value !== "number" || !(value > 0 && value <= most)) refuse(option, value, `above 0, at most ${most}`);
-  return value;
-}
-
-function refuse(option: string, value: unknown, allowed: string): never {
-  const shown = typeof value === "object" ? JSON.stringify(value) : String(value);
-  throw new HoldfastError("BREAKER_OPTION", `a circuit breaker's ${option} is ${shown}: it may be ${allowed}`, {
-    hint: `give ${option} as ${allowed}`,
-    details: { option, allowed },
-  });
-}
-
 function refuseUnknown(option: string): never {
-  const nearest = nearestName(option, known);
   throw new HoldfastError("BREAKER_OPTION", `a circuit breaker has no option ${option}`, {
-    hint: nearest === undefined ? `its options are ${known.join(", ")}` : `did you mean ${nearest}?`,
+    hint: `its options are ${known.join(", ")}`,
     details: { option },
   });
 }

@@ -1,11 +1,25 @@
 /**
- * From a machine to a snapshot, and back: in the same state, or in a more careful one where the snapshot is not whole.
+ * Keeps a breaker's state over a restart (SPEC R6), in functions of their own: who keeps nothing ships nothing of it.
+ *
+ *     const breaker = circuitBreaker({ name: "database" });
+ *     restoreBreaker(breaker, JSON.parse(kept));
+ *     …
+ *     keep(JSON.stringify(snapshotBreaker(breaker)));
  */
 
-import type { BreakerMachine } from "./machine.ts";
+import type { CircuitBreaker } from "./breaker.ts";
+import type { KeyedBreakers } from "./keyed.ts";
 import { type BreakerSnapshot, decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
 
-export function save(name: string, machine: BreakerMachine): BreakerSnapshot {
+export interface RestoreResult {
+  /** "damaged": the breaker is open for its whole time, and `reason` says why the snapshot was not believed. */
+  readonly status: "restored" | "damaged";
+  readonly reason?: string;
+}
+
+/** The state as plain JSON. */
+export function snapshotBreaker(breaker: CircuitBreaker): BreakerSnapshot {
+  const { machine, name } = breaker;
   const { underlying, rules, settings, holds } = machine;
   const nowMs = settings.clock.monotonicMs();
   return encodeSnapshot({
@@ -21,17 +35,18 @@ export function save(name: string, machine: BreakerMachine): BreakerSnapshot {
   });
 }
 
-/** Puts the machine into the snapshot's state; gives the isolations to be held again, and why it was not believed. */
-export function restore(
-  snapshot: unknown,
-  name: string,
-  machine: BreakerMachine,
-): { isolations: BreakerSnapshot["isolations"]; reason?: string } {
+/**
+ * Puts the breaker into the snapshot's state, or into a more careful one where it is not whole: then it opens. Takes
+ * anything and never throws. Isolations are held again; `breaker.isolations` has them. Calls under way count for
+ * nothing.
+ */
+export function restoreBreaker(breaker: CircuitBreaker, snapshot: unknown): RestoreResult {
+  const { machine } = breaker;
   const { settings, rules } = machine;
-  const fields = decodeSnapshot(snapshot, name);
+  const fields = decodeSnapshot(snapshot, breaker.name);
   if (typeof fields === "string") {
     machine.open({ rule: "damaged-snapshot", numbers: {}, reason: `its snapshot was not believed: ${fields}` });
-    return { isolations: [], reason: fields };
+    return { status: "damaged", reason: fields };
   }
   const { state, openings, opening } = fields;
   const passedMs = Math.max(0, settings.clock.nowMs() - fields.savedAtMs);
@@ -41,18 +56,30 @@ export function restore(
     const remainingMs = Math.min(Math.max(0, fields.remainingMs - passedMs), longestMs);
     machine.open(opening ?? { rule: "by-hand", numbers: {}, reason: "opened" }, undefined, remainingMs);
   } else if (state === "half-open") machine.halfOpen();
-  else {
-    if (fields.rampElapsedMs !== null) machine.close(fields.rampElapsedMs);
-    rules.consecutiveFailures = fields.consecutiveFailures;
-    rules.averageRate = fields.averageRate;
-    rules.calls = fields.calls;
-    rules.window?.load(fields.window, settings.clock.monotonicMs());
-  }
+  else machine.close(fields.rampElapsedMs ?? undefined);
+  rules.consecutiveFailures = fields.consecutiveFailures;
+  rules.averageRate = fields.averageRate;
+  rules.calls = fields.calls;
+  rules.window?.load(fields.window, settings.clock.monotonicMs());
   machine.openings = openings;
   machine.opening = opening ?? undefined;
-  const isolations = fields.isolations.map(({ reason, remainingMs }) => ({
-    reason,
-    remainingMs: remainingMs === null ? null : Math.max(0, remainingMs - passedMs),
-  }));
-  return { isolations };
+  for (const { reason, remainingMs } of fields.isolations) {
+    breaker.isolate(reason, remainingMs === null ? {} : { forMs: Math.max(0, remainingMs - passedMs) });
+  }
+  return { status: "restored" };
+}
+
+/** By key, of the breakers that are not steady: the others have nothing to lose. */
+export function snapshotBreakers(breakers: KeyedBreakers): Record<string, BreakerSnapshot> {
+  const kept = [...breakers.entries()].filter(([, breaker]) => !breaker.isSteady);
+  return Object.fromEntries(kept.map(([key, breaker]) => [key, snapshotBreaker(breaker)]));
+}
+
+/** As `restoreBreaker`, for each key; at most as many as there may be. What came of it, by key. */
+export function restoreBreakers(
+  breakers: KeyedBreakers,
+  snapshots: Readonly<Record<string, unknown>>,
+): Record<string, RestoreResult> {
+  const kept = Object.entries(snapshots).slice(0, breakers.maximum);
+  return Object.fromEntries(kept.map(([key, snapshot]) => [key, restoreBreaker(breakers.get(key), snapshot)]));
 }

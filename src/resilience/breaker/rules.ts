@@ -7,11 +7,13 @@
 
 import type { BreakerSettings } from "./options.ts";
 import type { Opening } from "./state.ts";
-import { CountWindow, TimeWindow, type Window } from "./window.ts";
+import type { Window } from "./window.ts";
 
 export class Rules {
   readonly #settings: BreakerSettings;
   readonly window: Window | undefined;
+  /** The window goes by time. */
+  readonly timed: boolean;
   consecutiveFailures = 0;
   averageRate = 0;
   /** Since the breaker closed. */
@@ -19,10 +21,8 @@ export class Rules {
 
   constructor(settings: BreakerSettings) {
     this.#settings = settings;
-    const window = settings.window;
-    if (window === undefined) this.window = undefined;
-    else if (window.calls !== undefined) this.window = new CountWindow(window.calls);
-    else this.window = new TimeWindow(window.durationMs!, window.buckets);
+    this.window = settings.window?.create();
+    this.timed = settings.window?.timed === true;
   }
 
   /** `nowMs` is read only where there is a window of time. */
