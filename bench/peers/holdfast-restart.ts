@@ -1,5 +1,12 @@
 /** Holdfast's breaker over restarts, under clocks that step, and with listeners that throw. */
-import type { CircuitBreaker } from "../../src/resilience/index.ts";
+import {
+  type CircuitBreaker,
+  type CircuitBreakerOptions,
+  type RestoreResult,
+  restoreBreaker,
+  snapshotBreaker,
+  timeWindow,
+} from "../../src/resilience/index.ts";
 import type { Answers } from "./case.ts";
 import { dayMs, fakeTime, hourMs, secondMs, settle } from "./fake-time.ts";
 import { breakerOf } from "./holdfast-state.ts";
@@ -11,7 +18,7 @@ export const restartAnswers: Answers = {
   async "cockatiel-snapshot-isolated"() {
     const isolated = breakerOf();
     isolated.isolate("maintenance");
-    const restored = breakerOf({ restore: saved(isolated) });
+    const { breaker: restored } = restoredFrom(saved(isolated));
     const before = restored.state;
     const reasons = restored.isolations.map(({ reason }) => reason).join();
     for (const isolation of restored.isolations) isolation.release();
@@ -29,7 +36,7 @@ export const restartAnswers: Answers = {
       await each(2, () => away.run(fail));
       const snapshot = saved(away);
       time.stepWallClock(-skewMs);
-      return measureOpen(breakerOf({ openMs, restore: snapshot }));
+      return measureOpen(restoredFrom(snapshot, { openMs }).breaker);
     };
     const [same, ahead, behind] = [await openFor(0), await openFor(dayMs), await openFor(-dayMs)];
     return {
@@ -58,8 +65,8 @@ export const restartAnswers: Answers = {
     const broken = [1, "x", {}, { sample: 1 }, { ...whole, state: "sample" }];
     for (const key of Object.keys(whole)) for (const value of [-1, "x", null]) broken.push({ ...whole, [key]: value });
     for (const restore of broken) {
-      const breaker = breakerOf({ restore });
-      if (breaker.restored.status === "damaged") damaged++;
+      const { breaker, result } = restoredFrom(restore);
+      if (result.status === "damaged") damaged++;
       await fakeTime().pass(secondMs);
       const call = watch(breaker.run(answer));
       await settle();
@@ -106,7 +113,7 @@ export const restartAnswers: Answers = {
       const breaker = breakerOf();
       await fakeTime().pass(ageMs);
       await each(2, () => breaker.run(fail));
-      return breakerOf({ restore: saved(breaker) }).state;
+      return restoredFrom(saved(breaker)).breaker.state;
     };
     const [young, old] = [await stateAfter(0), await stateAfter(hourMs)];
     return {
@@ -117,12 +124,12 @@ export const restartAnswers: Answers = {
 
   async "opossum-status-options"() {
     const time = fakeTime();
-    const window = { durationMs: 60 * secondMs, buckets: 60, failureRate: 0.5, minimumCalls: 5 };
+    const window = timeWindow({ durationMs: 60 * secondMs, buckets: 60, failureRate: 0.5, minimumCalls: 5 });
     const opensOn = { consecutiveFailures: false, averageRate: false, window } as const;
     const stateAfter = async (passedMs: number): Promise<string> => {
       const first = breakerOf({ opensOn });
       await each(4, () => first.run(fail));
-      const restored = breakerOf({ opensOn, restore: saved(first) });
+      const { breaker: restored } = restoredFrom(saved(first), { opensOn });
       await time.pass(passedMs);
       await each(1, () => restored.run(fail));
       return restored.state;
@@ -171,7 +178,15 @@ function throwing(): never {
 }
 
 function saved(breaker: CircuitBreaker): unknown {
-  return JSON.parse(JSON.stringify(breaker.snapshot()));
+  return JSON.parse(JSON.stringify(snapshotBreaker(breaker)));
+}
+
+function restoredFrom(
+  snapshot: unknown,
+  options: Partial<CircuitBreakerOptions> = {},
+): { breaker: CircuitBreaker; result: RestoreResult } {
+  const breaker = breakerOf(options);
+  return { breaker, result: restoreBreaker(breaker, snapshot) };
 }
 
 /** Calls at 100 ms, then each hour, until one gets through. */

@@ -1,6 +1,12 @@
 /** Holdfast's breaker where the peers' let the wrong call decide, or let callers wait for one. */
 import { HoldfastError } from "../../src/base/index.ts";
-import { type CircuitBreaker, type CircuitBreakerOptions, circuitBreaker } from "../../src/resilience/index.ts";
+import {
+  type CircuitBreaker,
+  type CircuitBreakerOptions,
+  circuitBreaker,
+  countWindow,
+  timeWindow,
+} from "../../src/resilience/index.ts";
 import type { Answers } from "./case.ts";
 import { dayMs, fakeTime, secondMs, settle } from "./fake-time.ts";
 import { numbersSorted } from "./numbers-sorted.ts";
@@ -12,7 +18,7 @@ export const stateAnswers: Answers = {
   async "cockatiel-sampling-stale-window"() {
     const time = fakeTime();
     const stateAfter = async (idleMs: number): Promise<string> => {
-      const window = { durationMs: 5 * secondMs, failureRate: 0.5, minimumCalls: 5 };
+      const window = timeWindow({ durationMs: 5 * secondMs, failureRate: 0.5, minimumCalls: 5 });
       const breaker = breakerOf({ opensOn: { consecutiveFailures: false, averageRate: false, window } });
       await each(4, () => breaker.run(fail));
       await time.pass(idleMs);
@@ -133,7 +139,7 @@ export const stateAnswers: Answers = {
 
   async "opossum-rate-in-flight"() {
     const failuresToOpen = async (hung: number): Promise<number> => {
-      const window = { calls: 100, failureRate: 0.5, minimumCalls: 1 };
+      const window = countWindow({ calls: 100, failureRate: 0.5, minimumCalls: 1 });
       const breaker = breakerOf({ opensOn: { consecutiveFailures: false, averageRate: false, window } });
       for (let call = 0; call < hung; call++) void breaker.run(hang);
       let failures = 0;
@@ -148,7 +154,7 @@ export const stateAnswers: Answers = {
   },
 
   async "opossum-stats-cost"() {
-    const window = { durationMs: 60 * secondMs, failureRate: 0.5 };
+    const window = timeWindow({ durationMs: 60 * secondMs, failureRate: 0.5 });
     const breaker = breakerOf({ opensOn: { window } });
     for (let call = 0; call < 10_000; call++) await breaker.run(answer);
     const sorted = await numbersSorted(() => each(1, () => breaker.run(fail)));

@@ -3,7 +3,9 @@ import {
   type CircuitBreaker,
   type CircuitBreakerOptions,
   circuitBreaker,
+  countWindow,
   keyedBreakers,
+  timeWindow,
 } from "../../src/resilience/index.ts";
 import type { AsyncContender, Contender, SyncContender } from "./contender.ts";
 
@@ -14,9 +16,9 @@ const openMs = 3_600_000;
 const kinds: Readonly<Record<string, OpensOn>> = {
   consecutive: { averageRate: false },
   "as it comes": {},
-  "with a window of calls": { window: { calls: 100, failureRate: 0.5 } },
-  "with a window of time": { window: { durationMs: 10_000, failureRate: 0.5 } },
-  "with slow calls": { window: { durationMs: 10_000, failureRate: 0.5, slowRate: 0.5, slowCallMs: 1_000 } },
+  "with a window of calls": { window: countWindow({ calls: 100, failureRate: 0.5 }) },
+  "with a window of time": { window: timeWindow({ durationMs: 10_000, failureRate: 0.5 }) },
+  "with slow calls": { window: timeWindow({ durationMs: 10_000, failureRate: 0.5, slowRate: 0.5, slowCallMs: 1_000 }) },
 };
 
 export const holdfastContenders: readonly Contender[] = Object.entries(kinds).flatMap(([kind, opensOn]) => [
