@@ -60,8 +60,15 @@ export class CircuitBreaker implements Policy {
    */
   run<T>(operation: Operation<T>, options?: RunOptions): Promise<T> {
     const context = CallContext.of(options);
-    if (!this.#machine.steady || context.callerSignal !== undefined || this.#settings.slowCallMs !== Infinity) {
-      return this.#runWatched(operation, context);
+    let probe: Probe | undefined;
+    if (!this.#machine.steady) {
+      if (context.callerSignal?.aborted === true) return Promise.reject(context.callerSignal.reason);
+      const admitted = this.#machine.admit();
+      if (admitted instanceof Refusal) return Promise.reject(this.#refused(admitted));
+      probe = admitted;
+    }
+    if (probe !== undefined || context.callerSignal !== undefined || this.#settings.slowCallMs !== Infinity) {
+      return this.#runWatched(operation, context, probe);
     }
     // Nearly every call: nothing of it has to be remembered but the generation, and that the reactions know.
     const reactions = this.#reactions ?? this.#react();
@@ -184,11 +191,9 @@ export class CircuitBreaker implements Policy {
   }
 
   /** A call of which more has to be known: when it began, who may abort it, which trial it is. */
-  async #runWatched<T>(operation: Operation<T>, context: CallContext): Promise<T> {
+  async #runWatched<T>(operation: Operation<T>, context: CallContext, probe: Probe | undefined): Promise<T> {
     context.callerSignal?.throwIfAborted();
-    const machine = this.#machine;
-    const probe = machine.steady ? undefined : this.#admit();
-    const generation = machine.generation;
+    const { generation } = this.#machine;
     const startedMs = this.#settings.slowCallMs === Infinity ? Infinity : this.#clock.monotonicMs();
     let result: T;
     try {
@@ -224,9 +229,13 @@ export class CircuitBreaker implements Policy {
 
   #admit(): Probe | undefined {
     const probe = this.#machine.admit();
-    if (!(probe instanceof Refusal)) return probe;
+    if (probe instanceof Refusal) throw this.#refused(probe);
+    return probe;
+  }
+
+  #refused(refusal: Refusal): HoldfastError {
     this.#counts.refused++;
-    throw refusalError(this.name, probe);
+    return refusalError(this.name, refusal);
   }
 
   #failed(
