@@ -1,8 +1,8 @@
 /**
  * The layer of the graph that is written to: everything since the last flush, in memory, found from both ends.
  *
- * Older changes of an edge are kept beside newer ones, for readers of a snapshot; `encodeGraph` makes an immutable layer
- * of it when the memtable beside it is flushed.
+ * Older changes of an edge are kept beside newer ones, for readers of a snapshot; `encodeGraph` makes an immutable
+ * layer of it when the memtable beside it is flushed.
  */
 
 import { checkChange, compareChanges, type Direction, type EdgeChange, type GraphLayer } from "./edge.ts";

@@ -138,7 +138,9 @@ export function mergeGraphs(
   return kept;
 }
 
-/** False for a change after which an edge is as it was before: removed where it was not there, or of the same weight. */
+/**
+ * False for a change after which an edge is as it was before: removed where it was not there, or of the same weight.
+ */
 function saysMoreThan({ weight }: EdgeChange, place: number, newestFirst: readonly EdgeChange[]): boolean {
   return weight !== newestFirst[place + 1]?.weight;
 }
