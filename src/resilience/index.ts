@@ -1,1 +1,2 @@
 export { CallContext, type Operation, type Policy, type RunOptions } from "./call.ts";
+export * from "./health/index.ts";
