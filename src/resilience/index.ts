@@ -1,2 +1,3 @@
 export { CallContext, type Operation, type Policy, type RunOptions } from "./call.ts";
+export * from "./degradation/index.ts";
 export * from "./health/index.ts";
