@@ -51,7 +51,10 @@ export interface DegradableOptions<V> {
   /** Around each write, those of a drain too. */
   readonly writePolicy?: Policy;
   readonly ladder?: DegradationLadder<StorageLevel>;
-  /** False for an error that is the caller's own, which then gets it. Default: every error is an outage. */
+  /**
+   * False for an error that is the caller's own: the caller gets it, and a write that waits becomes a dead letter by
+   * it. Default: every error of a call is an outage; for writes that wait see replay-queue.ts.
+   */
   readonly isOutage?: (error: unknown) => boolean;
   /**
    * Where a failure leaves the store; undefined where it says nothing beyond that one call. Default: a breaker's
@@ -64,7 +67,7 @@ export interface DegradableOptions<V> {
   readonly cache?: FallbackCacheOptions;
   /** The answer of last resort to a read. */
   readonly fallback?: (key: string) => V | undefined;
-  /** Rejects while the store is away. Default: the oldest write that waits, or else a read of the last key asked for. */
+  /** Rejects while the store is away. Default: the oldest write that waits, else a read of the last key asked for. */
   readonly probe?: (signal: AbortSignal) => PromiseLike<unknown> | unknown;
   /** Default 1,000; `Infinity`: only `recover` probes. */
   readonly probeEveryMs?: number;
@@ -113,6 +116,9 @@ export async function degradable<V>(options: DegradableOptions<V>): Promise<Degr
   return degraded;
 }
 
+/** As many as it takes to tell an outage from one bad write. */
+const probeItems = 3;
+
 class DegradedStore<V> implements Degradable<V> {
   readonly #options: DegradableOptions<V>;
   readonly #clock: Clock;
@@ -123,6 +129,8 @@ class DegradedStore<V> implements Degradable<V> {
   readonly #turns = new Map<string, Promise<unknown>>();
   #queue!: ReplayQueue<Change<V>>;
   #lastKey = "";
+  /** The last write that was tried was taken. */
+  #takesWrites = false;
   #stopTimer: (() => void) | undefined;
   #recovering: Promise<boolean> | undefined;
   #ladderWatch: Disposable;
@@ -137,14 +145,13 @@ class DegradedStore<V> implements Degradable<V> {
   }
 
   async open(): Promise<void> {
-    const { clock, random, metrics, codec, queue } = this.#options;
+    const { clock, random, metrics, codec, queue, isOutage } = this.#options;
     this.#queue = await replayQueue<Change<V>>({
       ...(clock === undefined ? {} : { clock }),
       ...(random === undefined ? {} : { random }),
       ...(metrics === undefined ? {} : { metrics }),
       ...(codec === undefined ? {} : { codec: changeCodec(codec) }),
-      // What is no outage of the store is a fault of the item.
-      isOutage: (error) => (this.#options.isOutage ?? (() => true))(error),
+      ...(isOutage === undefined ? {} : { isOutage }),
       ...queue,
       apply: (item, signal) => this.#replay(item, signal),
     });
@@ -269,6 +276,7 @@ class DegradedStore<V> implements Degradable<V> {
       },
       { signal },
     );
+    this.#takesWrites = true;
     this.#cache.remember(key, change.kind === "put" ? change.value : undefined);
   }
 
@@ -285,6 +293,7 @@ class DegradedStore<V> implements Degradable<V> {
   #failed(error: unknown, operation: "read" | "write", signal: AbortSignal | undefined): void {
     if (signal?.aborted === true) throw error;
     if (this.#options.isOutage?.(error) === false) throw error;
+    if (operation === "write") this.#takesWrites = false;
     const level = (this.#options.levelFor ?? ((cause, kind) => this.#usualLevelFor(cause, kind)))(error, operation);
     if (level === undefined) return;
     this.#ladder.worsen(level, error instanceof Error ? error.message : String(error));
@@ -301,7 +310,7 @@ class DegradedStore<V> implements Degradable<V> {
     const { signal } = this.#closing;
     if (this.#ladder.depth > 0 && !(await this.#probes(signal))) return false;
     if (this.#ladder.depth > 0) return false;
-    if (this.#queue.size > 0) this.#drained(await this.#queue.drain({ signal }).catch(() => undefined));
+    if (this.#queue.size > 0) await this.#drain(signal);
     return this.#ladder.depth === 0 && this.#queue.size === 0;
   }
 
@@ -309,7 +318,7 @@ class DegradedStore<V> implements Degradable<V> {
     try {
       if (this.#options.probe !== undefined) await this.#options.probe(signal);
       else if (this.#queue.size === 0) await this.#ask(this.#lastKey, { signal });
-      else this.#refuseOutage(await this.#queue.drain({ signal, limit: 1 }));
+      else this.#refuseOutage(await this.#queue.drain({ signal, limit: probeItems }));
     } catch {
       this.#ladder.probeFailed();
       return false;
@@ -324,7 +333,8 @@ class DegradedStore<V> implements Degradable<V> {
     }
   }
 
-  #drained(report: DrainReport | undefined): void {
+  async #drain(signal: AbortSignal): Promise<void> {
+    const report = await this.#queue.drain({ signal, targetWorks: this.#takesWrites }).catch(() => undefined);
     if (report?.ended === "outage") this.#failed(report.error, "write", undefined);
   }
 

@@ -13,11 +13,14 @@ import type { JournalRecord } from "./replay-journal.ts";
  */
 export type DrainEnd = "done" | "outage" | "blocked" | "aborted" | "journal" | "limit";
 
+/** Items of different keys that fail one after the other, and none succeeds: the target is away. */
+const unclearLimit = 3;
+
 export interface DrainOptions<T> {
   readonly apply: (item: ReplayItem<T>, signal: AbortSignal) => PromiseLike<void> | void;
   readonly deadLetterAfter?: number;
   readonly order?: "per-key" | "strict";
-  readonly isOutage?: (error: unknown) => boolean;
+  readonly isOutage?: (error: unknown) => boolean | undefined;
 }
 
 export class DrainRun<T> {
@@ -34,13 +37,21 @@ export class DrainRun<T> {
   readonly #options: DrainOptions<T>;
   readonly #walk: MapIterator<HeldItem<T>>;
   readonly #blocked = new Set<string>();
+  /** Failures of which it is not known yet whose fault they are. */
+  readonly #unclear: { readonly item: HeldItem<T>; readonly error: unknown }[] = [];
+  #targetWorks: boolean;
   #left: number;
 
-  constructor(items: ReplayItems<T>, options: DrainOptions<T>, signal: AbortSignal, limit: number) {
+  constructor(
+    items: ReplayItems<T>,
+    options: DrainOptions<T>,
+    run: { readonly signal: AbortSignal; readonly limit: number; readonly targetWorks: boolean },
+  ) {
     this.#items = items;
     this.#options = options;
-    this.signal = signal;
-    this.#left = limit;
+    this.signal = run.signal;
+    this.#left = run.limit;
+    this.#targetWorks = run.targetWorks;
     this.#walk = items.inOrder();
   }
 
@@ -49,10 +60,10 @@ export class DrainRun<T> {
     const records: JournalRecord[] = [];
     for (let count = 0; count < size && this.ended === undefined; ) {
       if (this.signal.aborted) this.ended = "aborted";
-      else if (this.#left <= 0) this.ended = "limit";
+      else if (this.#left <= 0) this.ended = this.#unclear.length > 0 ? "outage" : "limit";
       else {
         const { value: item, done } = this.#walk.next();
-        if (done === true) this.ended = "done";
+        if (done === true) this.ended = this.#unclear.length > 0 ? "outage" : "done";
         else if (item.applied) this.appliedItems.push(item);
         else if (!this.#blocked.has(item.key)) {
           count++;
@@ -73,13 +84,25 @@ export class DrainRun<T> {
       item.applied = true;
       this.applied++;
       this.appliedItems.push(item);
+      this.#targetWorks = true;
+      for (const one of this.#unclear.splice(0)) this.#failed(one.item, one.error, records);
     } catch (error) {
       this.error = error;
       if (this.signal.aborted) this.ended = "aborted";
-      else if ((this.#options.isOutage ?? looksLikeOutage)(error)) this.ended = "outage";
-      else this.#failed(item, error, records);
+      else this.#judge(item, error, records);
     } finally {
       item.taken = false;
+    }
+  }
+
+  #judge(item: HeldItem<T>, error: unknown, records: JournalRecord[]): void {
+    const isOutage = (this.#options.isOutage ?? looksLikeOutage)(error);
+    if (isOutage === true) this.ended = "outage";
+    else if (isOutage === false || this.#targetWorks) this.#failed(item, error, records);
+    else {
+      this.#unclear.push({ item, error });
+      this.#blocked.add(item.key);
+      if (this.#unclear.length >= unclearLimit || this.#options.order === "strict") this.ended = "outage";
     }
   }
 
@@ -87,18 +110,23 @@ export class DrainRun<T> {
     this.failed++;
     item.attempts++;
     const { sequence, attempts } = item;
-    records.push({ kind: "attempts", sequence, attempts });
     if (attempts >= (this.#options.deadLetterAfter ?? 5)) {
       const reason = (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
       this.#items.bury(item, reason);
       this.deadLettered++;
       this.letters.push(item);
-      records.push({ kind: "dead", sequence, reason });
-    } else if (this.#options.order === "strict") this.ended = "blocked";
+      records.push({ kind: "attempts", sequence, attempts }, { kind: "dead", sequence, reason });
+      return;
+    }
+    records.push({ kind: "attempts", sequence, attempts });
+    if (this.#options.order === "strict") this.ended = "blocked";
     else this.#blocked.add(item.key);
   }
 }
 
-function looksLikeOutage(error: unknown): boolean {
-  return HoldfastError.is(error) && (error.retryable || /^(BREAKER|BULKHEAD|RATE|TIMEOUT|DISK|WAL)_/.test(error.code));
+/** True: clearly away. undefined: not clear from the error alone. */
+function looksLikeOutage(error: unknown): true | undefined {
+  const isOne =
+    HoldfastError.is(error) && (error.retryable || /^(BREAKER|BULKHEAD|RATE|TIMEOUT|DISK|WAL)_/.test(error.code));
+  return isOne ? true : undefined;
 }

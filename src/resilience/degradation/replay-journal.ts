@@ -12,7 +12,7 @@ import type { Clock } from "../../base/index.ts";
 export interface ReplayJournal extends AsyncDisposable {
   /** Everything kept, in order. Called once, before anything else. */
   load(): Promise<readonly JournalRecord[]>;
-  /** Durable when it resolves, all of it or, after a crash before that, nothing. After a failure only `rewrite` helps. */
+  /** Durable when it resolves; after a crash before that, all or nothing. After a failure only `rewrite` helps. */
   append(records: readonly JournalRecord[]): Promise<void>;
   /** Puts these in the place of everything, atomically and durably. */
   rewrite(records: readonly JournalRecord[]): Promise<void>;
@@ -47,8 +47,6 @@ export type JournalRecord =
   | { readonly kind: "dead"; readonly sequence: number; readonly reason: string }
   | { readonly kind: "done"; readonly sequences: readonly number[] };
 
-/** A journal of fewer records is not worth a rewrite. */
-const compactFrom = 1_000;
 /** How long a journal that has failed is left alone before it is tried again. */
 const retryMs = 1_000;
 
@@ -67,6 +65,7 @@ export class JournalWriter {
   readonly #alive: () => number;
   #waiting: Waiting[] = [];
   #flushing: Promise<void> | undefined;
+  readonly #compactFrom: number;
   #records: number;
   #isBroken = false;
   #retryAtMs = Number.NEGATIVE_INFINITY;
@@ -79,12 +78,15 @@ export class JournalWriter {
     readonly alive: () => number;
     /** How many records the journal holds. */
     readonly records: number;
+    /** A journal of fewer records is not worth a rewrite. */
+    readonly compactFrom: number;
   }) {
     this.#journal = options.journal;
     this.#clock = options.clock;
     this.#snapshot = options.snapshot;
     this.#alive = options.alive;
     this.#records = options.records;
+    this.#compactFrom = options.compactFrom;
   }
 
   /** Whether the records are durable; false means that they are not, or may not be. Never rejects. */
@@ -114,7 +116,7 @@ export class JournalWriter {
   }
 
   async #put(records: readonly JournalRecord[]): Promise<boolean> {
-    const isWorthRewriting = this.#records >= compactFrom && this.#records >= 2 * this.#alive();
+    const isWorthRewriting = this.#records >= this.#compactFrom && this.#records >= 2 * this.#alive();
     if (!this.#isBroken && !isWorthRewriting && (await this.#append(records))) return true;
     if (this.#isBroken && this.#clock.monotonicMs() < this.#retryAtMs) return false;
     return this.#rewrite();

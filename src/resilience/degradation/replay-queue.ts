@@ -10,7 +10,10 @@
  *   - With a journal, "queued-durable" means that the item is on the disk. After a crash it may be applied once more,
  *     with the same idempotency key. A key counts as waiting (`has`) until the journal says that its last item is done:
  *     whoever writes past the queue only then can never be overtaken by a repetition.
- *   - An outage of the target (`isOutage`) ends a drain and counts against no item.
+ *   - An outage of the target ends a drain and counts against no item. Where an error does not tell an outage from an
+ *     item's own fault (`isOutage`), what happens to others does: a failure counts against its item once another item
+ *     was applied in the same drain, or the caller knows that the target works; three that fail in a row with no
+ *     success between them are an outage.
  *
  * The same idempotency key twice while the first waits is one item: the second is dropped and answered like the first,
  * or with `onDuplicate: "replace"` takes its place in the order with the newer value.
@@ -30,6 +33,7 @@ import {
   Topic,
   untilAborted,
 } from "../../base/index.ts";
+import type { RunOptions } from "../call.ts";
 import { type DrainEnd, DrainRun } from "./drain-run.ts";
 import { type Codec, type DeadLetter, type HeldItem, itemOf, type ReplayItem, ReplayItems } from "./replay-items.ts";
 import { type JournalRecord, JournalWriter, type ReplayJournal } from "./replay-journal.ts";
@@ -53,10 +57,18 @@ export interface ReplayQueueOptions<T> {
   readonly deadLetterAfter?: number;
   readonly order?: "per-key" | "strict";
   readonly onDuplicate?: "drop" | "replace";
-  /** True for an error that says that the target is away. Default: retryable errors and those of breakers and disks. */
-  readonly isOutage?: (error: unknown) => boolean;
+  /**
+   * True for an error that says that the target is away, false for one that is the item's own fault, undefined where
+   * it does not say. Default: true for retryable errors and those of breakers and disks, else undefined.
+   */
+  readonly isOutage?: (error: unknown) => boolean | undefined;
   readonly journal?: ReplayJournal;
-  /** What to do with an item that the journal cannot take: keep it in memory and say so, or refuse. Default volatile. */
+  /** Records from which on a journal is written anew where half of them are spent. Default 1,000. */
+  readonly compactFrom?: number;
+  /**
+   * What to do with an item that the journal cannot take: keep it in memory and say so (default), or refuse it; the
+   * journal may hold a refused one all the same after a crash.
+   */
   readonly onJournalFailure?: "volatile" | "refuse";
   /** Between a value and what JSON can say. Default: the value itself. */
   readonly codec?: Codec<T>;
@@ -84,6 +96,13 @@ export interface DrainReport {
   readonly error?: unknown;
 }
 
+export interface ReplayDrainOptions extends RunOptions {
+  /** Items to try at most. Default: all. */
+  readonly limit?: number;
+  /** True where the target was just seen taking writes: what fails then fails by its own fault. Default false. */
+  readonly targetWorks?: boolean;
+}
+
 export interface ReplayQueue<T> extends AsyncDisposable {
   readonly size: number;
   readonly deadLetters: readonly DeadLetter<T>[];
@@ -98,7 +117,7 @@ export interface ReplayQueue<T> extends AsyncDisposable {
     options?: { readonly idempotencyKey?: string | undefined; readonly signal?: AbortSignal | undefined },
   ): Promise<Queued>;
   /** Applies what waits, and what comes while it does. A drain under way is joined. Rejects only with the signal. */
-  drain(options?: { readonly signal?: AbortSignal | undefined; readonly limit?: number }): Promise<DrainReport>;
+  drain(options?: ReplayDrainOptions): Promise<DrainReport>;
   /** Puts a dead letter at the end of the queue, with its attempts forgotten. False where there is none. */
   requeue(sequence: number): Promise<boolean>;
   /** Gives a dead letter up. False where there is none. */
@@ -123,6 +142,7 @@ export async function replayQueue<T>(options: ReplayQueueOptions<T>): Promise<Re
     snapshot: () => items.records(),
     alive: () => items.waiting + items.dead + 1,
     records: Math.max(1, records.length),
+    compactFrom: options.compactFrom ?? 1_000,
   });
   return new Queue(options, items, writer);
 }
@@ -191,9 +211,9 @@ class Queue<T> implements ReplayQueue<T> {
     return queuedAs(item, isDurable, false);
   }
 
-  drain(options: { readonly signal?: AbortSignal | undefined; readonly limit?: number } = {}): Promise<DrainReport> {
+  drain(options: ReplayDrainOptions = {}): Promise<DrainReport> {
     if (options.signal?.aborted === true) return Promise.reject(options.signal.reason);
-    this.#draining ??= this.#drain(options.signal, options.limit ?? Infinity).finally(() => {
+    this.#draining ??= this.#drain(options).finally(() => {
       this.#draining = undefined;
     });
     return untilAborted(this.#draining, options.signal);
@@ -240,12 +260,12 @@ class Queue<T> implements ReplayQueue<T> {
     return this.#options.name ?? "writes";
   }
 
-  async #drain(signal: AbortSignal | undefined, limit: number): Promise<DrainReport> {
+  async #drain({ signal, limit = Infinity, targetWorks = false }: ReplayDrainOptions): Promise<DrainReport> {
     const batch = this.#options.batch ?? 100;
     let size = Math.min(batch, this.#options.rampFrom ?? batch);
     using controller = new LinkedController(signal);
     this.#controller = controller;
-    const run = new DrainRun(this.#items, this.#options, controller.signal, limit);
+    const run = new DrainRun(this.#items, this.#options, { signal: controller.signal, limit, targetWorks });
     let ended: DrainEnd | undefined;
     while (ended === undefined) {
       const records = await run.batch(size);
