@@ -12,12 +12,12 @@ import {
   type Clock,
   HoldfastError,
   type Listener,
-  LruMap,
   type Metrics,
   nearestName,
   systemClock,
   Topic,
 } from "../../base/index.ts";
+import { ReasonCounts } from "../condition.ts";
 
 export interface LadderOptions<Level extends string> {
   /** The best first; at least one. */
@@ -80,7 +80,7 @@ class Ladder<Level extends string> implements DegradationLadder<Level> {
   readonly #steadyMs: number;
   readonly #historyLimit: number;
   readonly #history: LevelStep<Level>[] = [];
-  readonly #reasons = new LruMap<string, number>(reasonsLimit);
+  readonly #reasons = new ReasonCounts(reasonsLimit);
   readonly #holds = new Set<{ readonly depth: number }>();
   readonly #changed = new Topic<LevelStep<Level>>("degradation.level");
   /** Without what is held by hand. */
@@ -115,7 +115,7 @@ class Ladder<Level extends string> implements DegradationLadder<Level> {
   }
 
   get reasons(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#reasons.entries());
+    return this.#reasons.all();
   }
 
   depthOf(level: Level): number {
@@ -169,8 +169,7 @@ class Ladder<Level extends string> implements DegradationLadder<Level> {
   }
 
   #note(reason: string): void {
-    const known = reason.slice(0, reasonLength);
-    this.#reasons.set(known, (this.#reasons.get(known) ?? 0) + 1);
+    this.#reasons.add(reason.slice(0, reasonLength));
     this.#metrics?.count("holdfast_degradation_reasons_total", 1, { ladder: this.name });
   }
 

@@ -1,14 +1,10 @@
 /**
- * Alert rules over what the checks found: an expression that holds, if wanted for some time, raises an alert; when it
+ * Alert rules over what the checks found: a condition that holds, if wanted for some time, raises an alert; when it
  * holds no more the alert is cleared.
  */
 
 import type { Clock } from "../../base/index.ts";
-
-/** A compiled expression of the policy language, or anything that can be asked the same. */
-export interface Condition {
-  test(context: Readonly<Record<string, unknown>>): boolean;
-}
+import { type Condition, type ConditionContext, HeldCondition } from "../condition.ts";
 
 export interface AlertRule {
   readonly name: string;
@@ -24,54 +20,31 @@ export interface RuleChange {
   readonly detail: string;
 }
 
-interface Standing {
-  readonly rule: AlertRule;
-  holdsSinceMs: number | undefined;
-  raised: boolean;
-}
-
 export class AlertRules {
-  /** Evaluations that threw, for example because a value that is named has not been measured yet. */
-  errors = 0;
-  readonly #clock: Clock;
-  readonly #standings: Standing[];
+  readonly #standings: readonly { readonly rule: AlertRule; readonly held: HeldCondition }[];
 
   constructor(rules: readonly AlertRule[], clock: Clock) {
-    this.#clock = clock;
-    this.#standings = rules.map((rule) => ({ rule, holdsSinceMs: undefined, raised: false }));
+    this.#standings = rules.map((rule) => {
+      const { when: condition, forMs } = rule;
+      return { rule, held: new HeldCondition({ condition, clock, forMs }) };
+    });
   }
 
   get raised(): readonly string[] {
-    return this.#standings.filter(({ raised }) => raised).map(({ rule }) => rule.name);
+    return this.#standings.filter(({ held }) => held.isDue).map(({ rule }) => rule.name);
   }
 
   get size(): number {
     return this.#standings.length;
   }
 
-  /** Which alerts are raised or cleared by this. An expression that cannot be evaluated changes nothing. */
-  evaluate(context: Readonly<Record<string, unknown>>): RuleChange[] {
-    const nowMs = this.#clock.monotonicMs();
-    const changes: RuleChange[] = [];
-    for (const standing of this.#standings) {
-      const holds = this.#holds(standing.rule, context);
-      if (holds === undefined) continue;
-      standing.holdsSinceMs = holds ? (standing.holdsSinceMs ?? nowMs) : undefined;
-      const isDue = standing.holdsSinceMs !== undefined && nowMs - standing.holdsSinceMs >= (standing.rule.forMs ?? 0);
-      if (isDue === standing.raised) continue;
-      standing.raised = isDue;
-      const detail = `the rule "${standing.rule.name}" ${isDue ? "holds" : "holds no more"}`;
-      changes.push({ rule: standing.rule, raised: isDue, detail });
-    }
-    return changes;
-  }
-
-  #holds(rule: AlertRule, context: Readonly<Record<string, unknown>>): boolean | undefined {
-    try {
-      return rule.when.test(context);
-    } catch {
-      this.errors++;
-      return undefined;
-    }
+  /** Which alerts are raised or cleared by this. */
+  evaluate(context: ConditionContext): RuleChange[] {
+    return this.#standings
+      .filter(({ held }) => held.sample(context))
+      .map(({ rule, held }) => {
+        const detail = `the rule "${rule.name}" ${held.isDue ? "holds" : "holds no more"}`;
+        return { rule, raised: held.isDue, detail };
+      });
   }
 }

@@ -1,4 +1,4 @@
-export type { AlertRule, Condition } from "./alert-rules.ts";
+export type { AlertRule } from "./alert-rules.ts";
 export type { SystemLevel } from "./availability.ts";
 export {
   breakerCheck,
