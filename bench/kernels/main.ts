@@ -11,6 +11,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { installPeers } from "../install.ts";
 import { type ArtifactSize, artifactSize } from "./artifact-size.ts";
 import { bareNode, type ColdStart, coldStarts } from "./cold-start.ts";
 import { largestDifference } from "./difference.ts";
@@ -31,14 +32,6 @@ const { values: flags } = parseArgs({
 });
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
-
-function installPeers(): void {
-  const folder = join(import.meta.dirname, "..");
-  if (existsSync(join(folder, "node_modules/onnxruntime-web"))) return;
-  say("Installing what Holdfast is compared with (once) ...");
-  const { status } = spawnSync("npm", ["ci", "--ignore-scripts", "--prefix", folder], { stdio: "inherit" });
-  if (status !== 0) throw new Error(`npm ci in ${folder} failed`);
-}
 
 /** Compiles every model by the command line, as anybody would. */
 function compileModels(models: readonly string[], folder: string): void {
@@ -105,7 +98,7 @@ async function main(): Promise<number> {
     .filter((file) => file.endsWith(".onnx"))
     .map((file) => file.slice(0, -5))
     .filter((model) => flags.only === undefined || model.includes(flags.only));
-  installPeers();
+  installPeers(["onnxruntime-web"]);
   const folder = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
   try {
     say(`Compiling ${models.length} models ...`);

@@ -7,13 +7,13 @@
  * --seconds is what each contender of a row works in all, split over the rounds. Prints records per second, ratios,
  * and the floors we hold ourselves to; a missed floor says MISSED, and the exit code stays 0.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { NodeDisk } from "../../src/disk/index.ts";
 import { seededRandom } from "../../test/support/seeded-random.ts";
+import { installPeers } from "../install.ts";
 import { type Contender, makeRecords, recordBytes, type Turn } from "./contender.ts";
 import { defaultForm, forms, holdfast, nameOf } from "./holdfast.ts";
 import { type Load, peersFor } from "./peers.ts";
@@ -58,14 +58,6 @@ const plans: readonly RowPlan[] = [
   { title: "1024 writers", writers: 1_024, recordsEach: 1, floor: { to: "peer", atLeast: 2 } },
   { title: "1 writer, batches of 64", writers: 1, recordsEach: 64 },
 ];
-
-function installPeers(): void {
-  const folder = join(import.meta.dirname, "..");
-  if (existsSync(join(folder, "node_modules/lmdb")) && existsSync(join(folder, "node_modules/classic-level"))) return;
-  say("Installing what Holdfast is compared with (once) ...");
-  const { status } = spawnSync("npm", ["ci", "--ignore-scripts", "--prefix", folder], { stdio: "inherit" });
-  if (status !== 0) throw new Error(`npm ci in ${folder} failed`);
-}
 
 function contendersOf(plan: RowPlan): { contender: Contender; kind: Result["kind"] }[] {
   const raw = plan.writers === 1 && plan.recordsEach === 1 ? [rawAppend(records), rawAppendBlocking(records)] : [];
@@ -113,7 +105,7 @@ async function describeDisk(folder: string): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  installPeers();
+  installPeers(["lmdb", "classic-level"]);
   const folder = mkdtempSync(join(tmpdir(), "holdfast-bench-wal-"));
   const floors: Floor[] = [];
   try {

@@ -5,9 +5,9 @@
  * are not installed; what is used of them is declared here.
  */
 import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { packageNamed } from "../install.ts";
 import { blockingLoop, type Contender, closedLoop } from "./contender.ts";
 
 /** One record a call, or a batch of them in one atomic write. */
@@ -113,10 +113,6 @@ function sqlite(grouped: number, records: readonly Uint8Array[]): Contender {
       };
     },
   };
-}
-
-function packageNamed(name: string): unknown {
-  return createRequire(import.meta.url)(name);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

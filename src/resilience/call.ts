@@ -25,9 +25,12 @@ export class CallContext implements RunOptions {
     this.isHedge = isHedge;
   }
 
-  /** Aborts when nobody wants the result any more. Where nobody can say so it is made when first asked for. */
+  /**
+   * Aborts when nobody wants the result any more. Where nobody can say so it is one that never aborts, new each time it
+   * is asked for: what listens to it is then kept by nothing.
+   */
   get signal(): AbortSignal {
-    return (this.#signal ??= new AbortController().signal);
+    return this.#signal ?? new AbortController().signal;
   }
 
   /** As `signal`, without making one: undefined where nothing can abort the call. */
@@ -45,9 +48,13 @@ export class CallContext implements RunOptions {
   }
 
   static of(options: RunOptions | undefined): CallContext {
-    return options instanceof CallContext ? options : new CallContext(options?.signal);
+    if (options === undefined) return outermost;
+    return options instanceof CallContext ? options : new CallContext(options.signal);
   }
 }
+
+/** Of every call of which nothing was said. */
+const outermost = /* @__PURE__ */ new CallContext();
 
 export type Operation<T> = (context: CallContext) => PromiseLike<T> | T;
 

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { VirtualClock } from "../../base/index.ts";
+import { keyedBreakers, restoreBreakers, snapshotBreakers } from "../index.ts";
+
+const failing = (): never => {
+  throw new Error("down");
+};
+
+function keyed(maximum: number) {
+  const clock = new VirtualClock();
+  const breakers = keyedBreakers({ name: "hosts", maximum, clock, opensOn: { consecutiveFailures: 1 } });
+  const open = (key: string): void => expect(() => breakers.get(key).runSync(failing)).toThrow();
+  return { breakers, clock, open };
+}
+
+describe("keyed breakers", () => {
+  it("are one a key, each with a state of its own", () => {
+    const { breakers, open } = keyed(10);
+    open("a");
+    expect(breakers.get("a")).toBe(breakers.get("a"));
+    expect(breakers.get("a").state).toBe("open");
+    expect(breakers.get("b").runSync(() => 1)).toBe(1);
+    expect(() => breakers.get("a").runSync(() => 1)).toThrow("circuit breaker hosts:a is open");
+  });
+
+  it("keep to their bound: of the closed ones that longest without use is forgotten", () => {
+    const { breakers, open } = keyed(3);
+    open("open");
+    const closed = breakers.get("closed");
+    breakers.get("other");
+    for (let turn = 0; turn < 100; turn++) breakers.get(`key ${turn}`);
+    expect(breakers.size).toBe(3);
+    expect(breakers.get("open").state).toBe("open");
+    expect(breakers.get("closed")).not.toBe(closed);
+  });
+
+  it("never forget one that refuses calls: keys beyond the bound share one breaker", () => {
+    const { breakers, open } = keyed(50);
+    for (let key = 0; key < 50; key++) open(`${key}`);
+    expect(breakers.get("new")).toBe(breakers.shared);
+    expect(breakers.get("newer")).toBe(breakers.shared);
+    expect(breakers.size).toBe(50);
+    for (let key = 0; key < 50; key++) expect(breakers.get(`${key}`).state).toBe("open");
+  });
+
+  it("R6: survive a restart, as far as there is anything to survive", () => {
+    const { breakers, clock, open } = keyed(100);
+    open("a");
+    open("b");
+    breakers.get("quiet").runSync(() => 1);
+    const kept = JSON.parse(JSON.stringify(snapshotBreakers(breakers))) as Record<string, unknown>;
+    expect(Object.keys(kept)).toEqual(["a", "b"]);
+    const again = keyedBreakers({ name: "hosts", clock });
+    const results = restoreBreakers(again, { ...kept, c: "damaged" });
+    expect(["a", "b", "quiet", "c"].map((key) => again.get(key).state)).toEqual(["open", "open", "closed", "open"]);
+    expect(results["c"]!.status).toBe("damaged");
+  });
+
+  it("tell of all keys in one place", () => {
+    const { breakers, open } = keyed(10);
+    const seen: string[] = [];
+    using _ = breakers.onStateChange(({ breaker, to }) => seen.push(`${breaker} ${to}`));
+    open("a");
+    open("b");
+    expect(seen).toEqual(["hosts:a open", "hosts:b open"]);
+  });
+
+  it("refuse a key that is no key, and a bound that is none", () => {
+    const { breakers } = keyed(10);
+    expect(() => breakers.get("x".repeat(1_001))).toThrow("[BREAKER_KEY] a key of");
+    expect(() => keyedBreakers({ name: "x", maximum: 0 })).toThrow("maximum is 0: it may be 1 to 1,000,000");
+  });
+
+  it("own no timer: ten thousand of them leave the process free to end", async () => {
+    const before = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const breakers = keyedBreakers({ name: "many", maximum: 10_000, opensOn: { consecutiveFailures: 1 } });
+    for (let key = 0; key < 10_000; key++) {
+      const breaker = breakers.get(`${key}`);
+      if (key % 2 === 0) expect(() => breaker.runSync(failing)).toThrow();
+      else await breaker.run(async () => 1);
+    }
+    expect(breakers.size).toBe(10_000);
+    const after = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    expect(after).toBeLessThanOrEqual(before);
+  });
+});

@@ -1,0 +1,85 @@
+/**
+ * Keeps a breaker's state over a restart (SPEC R6), in functions of their own: who keeps nothing ships nothing of it.
+ *
+ *     const breaker = circuitBreaker({ name: "database" });
+ *     restoreBreaker(breaker, JSON.parse(kept));
+ *     …
+ *     keep(JSON.stringify(snapshotBreaker(breaker)));
+ */
+
+import type { CircuitBreaker } from "./breaker.ts";
+import type { KeyedBreakers } from "./keyed.ts";
+import { type BreakerSnapshot, decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
+
+export interface RestoreResult {
+  /** "damaged": the breaker is open for its whole time, and `reason` says why the snapshot was not believed. */
+  readonly status: "restored" | "damaged";
+  readonly reason?: string;
+}
+
+/** The state as plain JSON. */
+export function snapshotBreaker(breaker: CircuitBreaker): BreakerSnapshot {
+  const { machine, name } = breaker;
+  const { underlying, rules, settings, holds } = machine;
+  const nowMs = settings.clock.monotonicMs();
+  return encodeSnapshot({
+    ...{ name, savedAtMs: settings.clock.nowMs(), state: underlying, openings: machine.openings },
+    ...{ remainingMs: machine.remainingMs(), opening: machine.opening ?? null },
+    ...{ consecutiveFailures: rules.consecutiveFailures, averageRate: rules.averageRate, calls: rules.calls },
+    window: rules.window?.dump(nowMs) ?? [],
+    rampElapsedMs: machine.rampElapsedMs ?? null,
+    isolations: holds.map(({ reason, expiresAtMs }) => ({
+      reason,
+      remainingMs: expiresAtMs === Infinity ? null : Math.max(0, expiresAtMs - nowMs),
+    })),
+  });
+}
+
+/**
+ * Puts the breaker into the snapshot's state, or into a more careful one where it is not whole: then it opens. Takes
+ * anything and never throws. Isolations are held again; `breaker.isolations` has them. Calls under way count for
+ * nothing.
+ */
+export function restoreBreaker(breaker: CircuitBreaker, snapshot: unknown): RestoreResult {
+  const { machine } = breaker;
+  const { settings, rules } = machine;
+  const fields = decodeSnapshot(snapshot, breaker.name);
+  if (typeof fields === "string") {
+    machine.open({ rule: "damaged-snapshot", numbers: {}, reason: `its snapshot was not believed: ${fields}` });
+    return { status: "damaged", reason: fields };
+  }
+  const { state, openings, opening } = fields;
+  const passedMs = Math.max(0, settings.clock.nowMs() - fields.savedAtMs);
+  if (state === "open") {
+    // Another host's clock, or other options, may only shorten it.
+    const longestMs = settings.openMaximumMs * (1 + settings.jitter);
+    const remainingMs = Math.min(Math.max(0, fields.remainingMs - passedMs), longestMs);
+    machine.open(opening ?? { rule: "by-hand", numbers: {}, reason: "opened" }, undefined, remainingMs);
+  } else if (state === "half-open") machine.halfOpen();
+  else machine.close(fields.rampElapsedMs ?? undefined);
+  rules.consecutiveFailures = fields.consecutiveFailures;
+  rules.averageRate = fields.averageRate;
+  rules.calls = fields.calls;
+  rules.window?.load(fields.window, settings.clock.monotonicMs());
+  machine.openings = openings;
+  machine.opening = opening ?? undefined;
+  for (const { reason, remainingMs } of fields.isolations) {
+    breaker.isolate(reason, remainingMs === null ? {} : { forMs: Math.max(0, remainingMs - passedMs) });
+  }
+  return { status: "restored" };
+}
+
+/** By key, of the breakers that are not steady: the others have nothing to lose. */
+export function snapshotBreakers(breakers: KeyedBreakers): Record<string, BreakerSnapshot> {
+  const kept = [...breakers.entries()].filter(([, breaker]) => !breaker.isSteady);
+  return Object.fromEntries(kept.map(([key, breaker]) => [key, snapshotBreaker(breaker)]));
+}
+
+/** As `restoreBreaker`, for each key; at most as many as there may be. What came of it, by key. */
+export function restoreBreakers(
+  breakers: KeyedBreakers,
+  snapshots: Readonly<Record<string, unknown>>,
+): Record<string, RestoreResult> {
+  const kept = Object.entries(snapshots).slice(0, breakers.maximum);
+  return Object.fromEntries(kept.map(([key, snapshot]) => [key, restoreBreaker(breakers.get(key), snapshot)]));
+}
