@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MemoryMetrics, VirtualClock } from "../../base/index.ts";
-import type { ConditionContext } from "../condition.ts";
+import { compilePolicy } from "../../policy/index.ts";
+import { circuitBreaker } from "../breaker/index.ts";
 import { type ConservativeModeOptions, conservativeMode, type ModeChange } from "./conservative-mode.ts";
 import {
   conservativeForgeSettings,
@@ -10,25 +11,13 @@ import {
   stepDown,
 } from "./forge-settings.ts";
 
-/** The two expressions of the forge, without the language. */
-function compile(text: string): { test(context: ConditionContext): boolean } {
-  const [, group, name, limit] = /^(\w+)\.(\w+) > ([\d.]+)$/.exec(text)!;
-  return {
-    test: (context) => {
-      const value = (context[group!] as ConditionContext | undefined)?.[name!];
-      if (value === undefined) throw new Error(`unknown name ${name}`);
-      return (value as number) > Number(limit);
-    },
-  };
-}
-
 function scene(options: Partial<ConservativeModeOptions<ForgeSettings>> = {}) {
   const clock = new VirtualClock();
   const metrics = new MemoryMetrics();
   const mode = conservativeMode<ForgeSettings>({
     settings: forgeSettings,
     conservative: conservativeForgeSettings,
-    triggers: forgeTriggers(compile),
+    triggers: forgeTriggers((text) => compilePolicy(text, { result: "boolean" })),
     clock,
     metrics,
     ...options,
@@ -223,6 +212,64 @@ describe("conservative mode", () => {
     expect(mode.history.at(-1)?.reason).toHaveLength(500);
     expect(mode.counts).toEqual({ s0: 334, s1: 333, s2: 333 });
     expect(metrics.value("holdfast_conservative_mode_triggers_total", { reason: "s1" })).toBe(333);
+    mode[Symbol.dispose]();
+  });
+
+  it("R14: is entered by a breaker that opens, and lasts until it has not been open for 300 s", async () => {
+    const { clock, metrics, mode } = scene();
+    const breaker = circuitBreaker({ name: "gpu", clock, jitter: 0, openMs: 60_000 });
+    using _watch = mode.watchBreaker(breaker);
+    const call = (works: boolean): Promise<unknown> =>
+      breaker.run(() => (works ? 1 : Promise.reject(new Error("no")))).catch(() => undefined);
+    for (let time = 0; time < 4; time++) await call(false);
+    expect([mode.active, clock.timers]).toEqual([false, 0]);
+    await call(false);
+    expect(mode.reasons).toEqual(['the breaker "gpu" is open']);
+    // Nobody calls it any more: that it is half-open by now is seen all the same.
+    await clock.advance(70_000);
+    expect([mode.reasons, mode.active]).toEqual([[], true]);
+    await call(false);
+    expect(mode.reasons).toHaveLength(1);
+    await clock.advance(60_000);
+    await call(true);
+    await call(true);
+    expect(breaker.state).toBe("closed");
+    await clock.advance(289_000);
+    expect(mode.active).toBe(true);
+    await clock.advance(11_000);
+    expect([mode.active, clock.timers]).toEqual([false, 0]);
+    expect(mode.counts).toEqual({ "breaker:gpu": 2 });
+    expect(metrics.value("holdfast_conservative_mode_triggers_total", { reason: "breaker:gpu" })).toBe(2);
+  });
+
+  it("R5: a check that fails while its breaker is open triggers it, with the message as the reason", () => {
+    const { clock, mode } = scene();
+    const breaker = circuitBreaker({ name: "kernel", clock });
+    using _watch = mode.watchBreaker(breaker);
+    expect(breaker.check(false, "a shape is wrong")).toBe(false);
+    expect(mode.active).toBe(false);
+    breaker.trip("by hand");
+    breaker.check(false, "outputs differ", 0.3);
+    expect(mode.history.map(({ source, reason }) => [source, reason])).toEqual([
+      ["breaker:kernel", 'the breaker "kernel" is open'],
+      ["check:kernel", "outputs differ"],
+    ]);
+    mode[Symbol.dispose]();
+  });
+
+  it("R14: a breaker that was dismissed by hand counts again once it has closed; one watched no more does not count", () => {
+    const { clock, mode } = scene();
+    const breaker = circuitBreaker({ name: "b", clock });
+    const watch = mode.watchBreaker(breaker);
+    breaker.trip("x");
+    mode.leave();
+    breaker.trip("y");
+    expect(mode.active).toBe(false);
+    breaker.reset();
+    breaker.trip("z");
+    expect(mode.active).toBe(true);
+    watch[Symbol.dispose]();
+    expect(mode.reasons).toEqual([]);
     mode[Symbol.dispose]();
   });
 });

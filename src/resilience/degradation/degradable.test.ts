@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { HoldfastError, MemoryMetrics, seededRandom, VirtualClock } from "../../base/index.ts";
 import { NodeDisk } from "../../disk/index.ts";
-import { CallContext, type Policy } from "../call.ts";
+import { circuitBreaker } from "../breaker/index.ts";
 import { type DegradableOptions, type DegradableStore, degradable } from "./degradable.ts";
 import { diskReplayJournal } from "./disk-replay-journal.ts";
 import { storageLadder } from "./storage-levels.ts";
@@ -125,14 +125,9 @@ describe("a degradable store", () => {
   });
 
   it("R13: a breaker given as policy decides when the level falls; single failures queue that one write", async () => {
-    let isOpen = false;
-    const breaker: Policy = {
-      run: async (operation, options) => {
-        if (isOpen) throw new HoldfastError("BREAKER_OPEN", "the breaker is open", { retryable: true });
-        return operation(CallContext.of(options));
-      },
-    };
-    const { clock, store, service } = await scene({ readPolicy: breaker, writePolicy: breaker });
+    const clock = new VirtualClock();
+    const breaker = circuitBreaker({ name: "store", clock, jitter: 0, ramp: false });
+    const { store, service } = await scene({ clock, readPolicy: breaker, writePolicy: breaker });
     store.awayFor = { writes: new Error("once") };
     expect(await service.put("a", "1")).toMatchObject({ durability: "queued-volatile", level: "normal" });
     store.awayFor = {};
@@ -140,14 +135,17 @@ describe("a degradable store", () => {
     expect(await service.put("b", "1")).toMatchObject({ durability: "durable" });
     await clock.advance(1_000);
     expect(store.written).toEqual(["b=1", "a=1", "a=2"]);
-    isOpen = true;
+    store.awayFor = { reads: new Error("gone"), writes: new Error("gone") };
+    for (let time = 0; time < 5; time++) await service.put(`c${time}`, "1");
+    expect([breaker.state, service.level]).toEqual(["open", "normal"]);
     expect(await service.put("b", "2")).toMatchObject({ durability: "queued-volatile", level: "read-only" });
     expect(await service.get("a")).toMatchObject({ value: "2", freshness: "stale", level: "memory-only" });
-    await clock.advance(30_000);
-    expect(service.queue.size).toBe(1);
-    isOpen = false;
-    await clock.advance(5_000);
-    expect([service.level, store.values.get("b")]).toEqual(["normal", "2"]);
+    await clock.advance(60_000);
+    expect(service.queue.size).toBe(6);
+    store.awayFor = {};
+    await clock.advance(35_000);
+    expect([service.level, service.queue.size, breaker.state]).toEqual(["normal", 0, "closed"]);
+    expect(store.written.slice(3)).toEqual(["c0=1", "c1=1", "c2=1", "c3=1", "c4=1", "b=2"]);
     await service[Symbol.asyncDispose]();
   });
 

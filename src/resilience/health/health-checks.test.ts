@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { MemoryMetrics, seededRandom, VirtualClock } from "../../base/index.ts";
+import { compilePolicy } from "../../policy/index.ts";
+import { circuitBreaker } from "../breaker/index.ts";
+import { breakerCheck } from "./built-in-checks.ts";
 import type { CheckResult, HealthCheck } from "./check.ts";
 import { type HealthAlert, healthChecks } from "./health-checks.ts";
 import { healthMonitor } from "./health-monitor.ts";
@@ -222,7 +225,6 @@ describe("health checks", () => {
   it("R9: a rule over what was measured raises an alert once it has held long enough, and clears it", async () => {
     const clock = new VirtualClock();
     const monitor = healthMonitor({ clock });
-    type Context = { readonly checks: { readonly disk_space: { readonly used: number; readonly state: string } } };
     const checks = healthChecks({
       monitor,
       clock,
@@ -231,16 +233,12 @@ describe("health checks", () => {
       rules: [
         {
           name: "filling-up",
-          when: { test: (context) => (context as unknown as Context).checks.disk_space.used > 0.8 },
+          when: compilePolicy("checks.disk_space.used > 0.8 && health.level == 'running'"),
           forMs: 5_000,
         },
         {
           name: "broken",
-          when: {
-            test: () => {
-              throw new Error("no such name");
-            },
-          },
+          when: compilePolicy("checks.no_such.used > 0.8"),
         },
       ],
     });
@@ -256,6 +254,26 @@ describe("health checks", () => {
     used = 0.5;
     await clock.advance(1_000);
     expect(alerts.slice(1)).toMatchObject([{ name: "filling-up", raised: false }]);
+    checks[Symbol.dispose]();
+  });
+
+  it("R9: a recovery seen by a check lets a real breaker probe at once, and a breaker's state is a component's", async () => {
+    const { clock, monitor, checks } = scene();
+    const breaker = circuitBreaker({ name: "db", clock, openMs: 600_000 });
+    const database = told("database");
+    checks.add(database, { breaker, trips: true });
+    checks.add(breakerCheck(breaker));
+    await clock.advance(1);
+    database.says = false;
+    await clock.advance(90_000);
+    expect([breaker.state, monitor.component("breaker-db")?.state]).toEqual(["open", "unhealthy"]);
+    database.says = true;
+    await clock.advance(30_000);
+    expect([breaker.state, monitor.component("breaker-db")?.state]).toEqual(["half-open", "degraded"]);
+    await breaker.run(() => 1);
+    await breaker.run(() => 1);
+    await clock.advance(30_000);
+    expect([breaker.state, monitor.level]).toEqual(["closed", "running"]);
     checks[Symbol.dispose]();
   });
 });
