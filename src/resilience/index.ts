@@ -36,4 +36,5 @@ export { CallContext, type Operation, type Policy, type RunOptions } from "./cal
 export type { Condition, ConditionContext } from "./condition.ts";
 export * from "./conservative/index.ts";
 export * from "./degradation/index.ts";
+export * from "./expiry/index.ts";
 export * from "./health/index.ts";
