@@ -41,7 +41,7 @@ export interface Cockatiel {
   ): CockatielPolicy & { readonly onSuccess: Listen<unknown> };
   timeout(
     durationMs: number,
-    strategy: "optimistic" | "aggressive",
+    strategy: "aggressive" | { readonly strategy: "optimistic"; readonly abortOnReturn: false },
   ): CockatielPolicy & { readonly onTimeout: Listen<void> };
   bulkhead(
     limit: number,

@@ -72,7 +72,11 @@ export class HoldfastError extends Error {
     this.hint = options.hint;
     this.retryable = options.retryable ?? false;
     this.details = options.details ?? {};
-    Object.defineProperty(this, brand, { value: true });
+  }
+
+  /** On the prototype: breakers make errors by the thousand while something is down. */
+  get [brand](): true {
+    return true;
   }
 
   static is(value: unknown): value is HoldfastError {

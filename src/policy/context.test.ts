@@ -171,6 +171,34 @@ describe("a value", () => {
     },
   );
 
+  it("is typed: interfaces will do, and what a rule cannot read is found by the compiler", () => {
+    interface Gpu {
+      readonly load: number;
+    }
+    interface Now {
+      readonly failures: number;
+      readonly state: "open" | "closed";
+      readonly gpu: Gpu;
+      readonly last?: number;
+    }
+    const now: Now = { failures: 3, state: "open", gpu: { load: 0.5 } };
+    const open: PolicyContext = { failures: 3, gpu: new Map([["load", 0.5]]) };
+    const rule = compilePolicy("failures > 2 || gpu.load > 0.9");
+    expect(rule.test(now)).toBe(true);
+    expect(rule.evaluate(open)).toBe(true);
+    const refusals = [
+      // @ts-expect-error: null is no value.
+      () => rule.test({ failures: null }),
+      // @ts-expect-error: neither is a bigint, however deep.
+      () => rule.test({ failures: 1, gpu: { load: 1n } }),
+      // @ts-expect-error: an array is no group of values.
+      () => rule.test([1]),
+      // @ts-expect-error: a date is no group of values either.
+      () => rule.explain({ failures: new Date(0) }),
+    ];
+    for (const refusal of refusals) expect(faultOf(refusal).code).toMatch(/^POLICY_(TYPE|UNKNOWN_NAME)$/);
+  });
+
   it("is not changed, and neither is the context", () => {
     const context = Object.freeze({ a: 1, g: Object.freeze({ b: true }) });
     expect(resultOf("a > 0 && g.b", context)).toBe(true);

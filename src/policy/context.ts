@@ -16,6 +16,15 @@ export type PolicyContext =
   | { readonly [name: string]: PolicyValue | PolicyContext }
   | ReadonlyMap<string, PolicyValue | PolicyContext>;
 
+/** What a context of type `C` must be: the same, so that an interface without an index signature will do. */
+export type PolicyContextOf<C> = C extends PolicyValue | PolicyContext
+  ? C
+  : C extends readonly unknown[] | ((...given: never[]) => unknown)
+    ? never
+    : C extends object
+      ? { readonly [K in keyof C]: PolicyContextOf<C[K]> }
+      : never;
+
 /** A context whose own properties are its names. */
 export type OpenContext = Readonly<Record<string, unknown>>;
 
@@ -23,7 +32,7 @@ const hasOwn = Object.hasOwn;
 const missing: unique symbol = Symbol("missing");
 
 /** The context as it is. Throws POLICY_TYPE where it is no object. */
-export function openContext(context: PolicyContext, text: string): OpenContext {
+export function openContext(context: unknown, text: string): OpenContext {
   if (isGroup(context)) return context as OpenContext;
   throw policyError({
     code: "POLICY_TYPE",

@@ -25,6 +25,14 @@ describe("an explanation", () => {
 
   it("fails as the evaluation does", () => {
     expect(faultOf(() => compilePolicy("a && b").explain({ a: true })).code).toBe("POLICY_UNKNOWN_NAME");
+    let calls = 0;
+    const failing = {
+      get load(): number {
+        if (++calls > 1) throw new Error("gone");
+        return 1;
+      },
+    };
+    expect(faultOf(() => compilePolicy("load > 0").explain(failing)).code).toBe("POLICY_TYPE");
   });
 
   it("ends with the result, for any rule, and evaluates what evaluation does", () => {

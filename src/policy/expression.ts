@@ -7,7 +7,7 @@
 import { HoldfastError } from "../base/index.ts";
 import { canonicalForm } from "./canonical.ts";
 import { compileNode, type Run, type Scope } from "./closures.ts";
-import { lookUp, type OpenContext, openContext, type PolicyContext } from "./context.ts";
+import { lookUp, type OpenContext, openContext, type PolicyContextOf } from "./context.ts";
 import { explainTree, type PolicyExplanation } from "./explain.ts";
 import { policyError } from "./fault.ts";
 import { type PolicyLimits, resolveLimits } from "./limits.ts";
@@ -64,7 +64,29 @@ export class PolicyExpression {
    * Throws POLICY_UNKNOWN_NAME where a name that is needed is missing, POLICY_TYPE where a value has another type than
    * its use needs or cannot be read, and POLICY_LIMIT where a string is too long.
    */
-  evaluate(context: PolicyContext): PolicyValue {
+  evaluate<C extends object>(context: C & PolicyContextOf<C>): PolicyValue {
+    return this.#evaluate(context);
+  }
+
+  /** As `evaluate`, of a rule that says yes or no: anything but a boolean is POLICY_TYPE. */
+  test<C extends object>(context: C & PolicyContextOf<C>): boolean {
+    const result = this.#evaluate(context);
+    if (typeof result !== "boolean") throw this.#wrongResult("boolean", describeValue(result));
+    return result;
+  }
+
+  /** As `evaluate`, with the value of each part: why the result is what it is. For people; not fast. */
+  explain<C extends object>(context: C & PolicyContextOf<C>): PolicyExplanation {
+    const result = this.#evaluate(context);
+    const opened = openContext(context, this.text);
+    try {
+      return { result, steps: explainTree(this.#tree.root, opened, this.#scope) };
+    } catch (error) {
+      throw this.#ours(error, opened);
+    }
+  }
+
+  #evaluate(context: unknown): PolicyValue {
     const opened = openContext(context, this.text);
     let result: PolicyValue;
     try {
@@ -76,19 +98,6 @@ export class PolicyExpression {
       throw this.#wrongResult(this.#wanted, describeValue(result));
     }
     return result;
-  }
-
-  /** As `evaluate`, of a rule that says yes or no: anything but a boolean is POLICY_TYPE. */
-  test(context: PolicyContext): boolean {
-    const result = this.evaluate(context);
-    if (typeof result !== "boolean") throw this.#wrongResult("boolean", describeValue(result));
-    return result;
-  }
-
-  /** As `evaluate`, with the value of each part: why the result is what it is. For people; not fast. */
-  explain(context: PolicyContext): PolicyExplanation {
-    const result = this.evaluate(context);
-    return { result, steps: explainTree(this.#tree.root, openContext(context, this.text), this.#scope) };
   }
 
   #wrongResult(wanted: PolicyType, found: string): HoldfastError {

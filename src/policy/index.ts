@@ -7,7 +7,7 @@
  * A rule is compiled once and then evaluated against named values. It sees nothing else, calls nothing, always ends,
  * and gives the same result for the same values on every platform. The language is described in docs/policy.md.
  */
-export type { PolicyContext } from "./context.ts";
+export type { PolicyContext, PolicyContextOf } from "./context.ts";
 export type { PolicyExplanation, PolicyStep } from "./explain.ts";
 export { compilePolicy, type PolicyExpression, type PolicyOptions } from "./expression.ts";
 export { defaultPolicyLimits, type PolicyLimits } from "./limits.ts";

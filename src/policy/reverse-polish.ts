@@ -40,7 +40,7 @@ interface Call {
 const and = binaryOperators.get("&&")!;
 const or = binaryOperators.get("||")!;
 const not = unaryOperators.get("!")!;
-const value = 'a value, a name, "(", "!", "~" or "-"';
+const operandWords = 'a value, a name, "(", "!", "~" or "-"';
 
 export function toReversePolish(text: string, limits: PolicyLimits): PolishItem[] {
   const tokens = tokenize(text, limits);
@@ -95,6 +95,7 @@ class ShuntingYard {
     const called = next?.kind === "symbol" && next.symbol === "(";
     const first = name.split(".", 1)[0]!;
     if (first === "true" || first === "false" || isFunctionName(first)) {
+      // The parenthesis that comes next opens the call.
       if (called && isFunctionName(name)) return;
       if (name === "true" || name === "false") return this.#leaf({ kind: "literal", at, value: name === "true" });
       throw this.#reservedWord(name, first, at);
@@ -111,7 +112,7 @@ class ShuntingYard {
     const found = shownName(name);
     if (name !== first) return this.#syntax({ at, expected: "a name", found, hint: `No name begins with ${first}.` });
     const hint = name === "not" ? "Write `!a` or `not(a)`." : infixHint(name);
-    return this.#syntax({ at, expected: value, found, hint });
+    return this.#syntax({ at, expected: operandWords, found, hint });
   }
 
   #callBefore(before: Token | undefined): Call | undefined {
@@ -215,7 +216,7 @@ class ShuntingYard {
     else if (before?.kind === "symbol" && before.symbol !== "(") {
       hint = `Something is missing after ${shortQuote(before.symbol)} at ${this.#placeOf(before.at)}.`;
     } else if (sign !== "") hint = `Something is missing before ${shortQuote(sign)}.`;
-    return this.#syntax({ at: token.at, expected: value, found, hint });
+    return this.#syntax({ at: token.at, expected: operandWords, found, hint });
   }
 
   #noOperator(token: Token): HoldfastError {

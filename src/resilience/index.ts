@@ -1,4 +1,17 @@
 export {
+  type Clock,
+  eventsOf,
+  HoldfastError,
+  type Listener,
+  MemoryMetrics,
+  type MetricLabels,
+  type Metrics,
+  type Random,
+  seededRandom,
+  systemClock,
+  VirtualClock,
+} from "../base/index.ts";
+export {
   type BreakerExplanation,
   type BreakerSnapshot,
   type BreakerState,

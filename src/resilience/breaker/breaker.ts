@@ -60,11 +60,12 @@ export class CircuitBreaker implements Policy {
    */
   run<T>(operation: Operation<T>, options?: RunOptions): Promise<T> {
     const context = CallContext.of(options);
-    if (!this.#machine.steady || context.callerSignal !== undefined || this.#settings.slowCallMs !== Infinity) {
-      return this.#runWatched(operation, context);
-    }
-    // Nearly every call: nothing of it has to be remembered but the generation, and that the reactions know.
-    const reactions = this.#reactions ?? this.#react();
+    const { callerSignal } = context;
+    if (callerSignal?.aborted === true) return Promise.reject(callerSignal.reason);
+    const probe = this.#machine.steady ? undefined : this.#machine.admit();
+    if (probe instanceof Refusal) return Promise.reject(this.#refused(probe));
+    const isPlain = probe === undefined && callerSignal === undefined && this.#settings.slowCallMs === Infinity;
+    const reactions = isPlain ? (this.#reactions ??= this.#react()) : this.#react(context, probe);
     try {
       const result = operation(context);
       const promise = result instanceof Promise ? result : Promise.resolve(result);
@@ -79,7 +80,7 @@ export class CircuitBreaker implements Policy {
     const machine = this.#machine;
     const probe = machine.steady ? undefined : this.#admit();
     const generation = machine.generation;
-    const startedMs = this.#settings.slowCallMs === Infinity ? Infinity : this.#clock.monotonicMs();
+    const startedMs = this.#startedMs();
     let result: T;
     try {
       result = operation();
@@ -183,38 +184,28 @@ export class CircuitBreaker implements Policy {
     return (this.#checkFailure ??= new Topic(checkFailures.name)).subscribe(listener);
   }
 
-  /** A call of which more has to be known: when it began, who may abort it, which trial it is. */
-  async #runWatched<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    context.callerSignal?.throwIfAborted();
-    const machine = this.#machine;
-    const probe = machine.steady ? undefined : this.#admit();
-    const generation = machine.generation;
-    const startedMs = this.#settings.slowCallMs === Infinity ? Infinity : this.#clock.monotonicMs();
-    let result: T;
-    try {
-      result = await operation(context);
-    } catch (error) {
-      this.#failed(error, context, generation, probe, startedMs);
-      throw error;
-    }
-    this.#ended(result, generation, probe, startedMs);
-    return result;
-  }
-
-  /** What follows on the end of a call that was admitted in this generation: one pair for all of them. */
-  #react(): Reactions {
+  /**
+   * What follows on the end of a call that is admitted now. Of most calls nothing has to be remembered but the
+   * generation, and then one pair does for all of them.
+   */
+  #react(context?: CallContext, probe?: Probe): Reactions {
     const { generation } = this.#machine;
-    this.#reactions = {
+    const startedMs = this.#startedMs();
+    return {
       fulfilled: (result) => {
-        this.#ended(result, generation, undefined, Infinity);
+        this.#ended(result, generation, probe, startedMs);
         return result;
       },
       rejected: (error) => {
-        this.#failed(error, undefined, generation, undefined, Infinity);
+        this.#failed(error, context, generation, probe, startedMs);
         throw error;
       },
     };
-    return this.#reactions;
+  }
+
+  /** Infinity where nobody asks how long calls take: then the clock is left alone. */
+  #startedMs(): number {
+    return this.#settings.slowCallMs === Infinity ? Infinity : this.#clock.monotonicMs();
   }
 
   #ended(result: unknown, generation: number, probe: Probe | undefined, startedMs: number): void {
@@ -224,9 +215,13 @@ export class CircuitBreaker implements Policy {
 
   #admit(): Probe | undefined {
     const probe = this.#machine.admit();
-    if (!(probe instanceof Refusal)) return probe;
+    if (probe instanceof Refusal) throw this.#refused(probe);
+    return probe;
+  }
+
+  #refused(refusal: Refusal): HoldfastError {
     this.#counts.refused++;
-    throw refusalError(this.name, probe);
+    return refusalError(this.name, refusal);
   }
 
   #failed(
