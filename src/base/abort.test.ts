@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
-import { delay, LinkedController, untilAborted } from "./abort.ts";
+import { addAbortCallback, delay, LinkedController, removeAbortCallback, untilAborted } from "./abort.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length;
@@ -51,6 +51,39 @@ describe("waiting", () => {
   });
 });
 
+describe("callbacks of an abort", () => {
+  it("stand behind one listener, there only while somebody waits", () => {
+    const { signal } = new AbortController();
+    const callbacks = Array.from({ length: 1_000 }, () => (): void => {});
+    for (const callback of callbacks) addAbortCallback(signal, callback);
+    expect(listeners(signal)).toBe(1);
+    for (const callback of callbacks) {
+      removeAbortCallback(signal, callback);
+      removeAbortCallback(signal, callback);
+    }
+    expect(listeners(signal)).toBe(0);
+  });
+
+  it("are called in order, once, but for those that were called off meanwhile", () => {
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const last = (): void => void seen.push("last");
+    const add = (name: string, more = (): void => {}): void =>
+      addAbortCallback(controller.signal, () => {
+        seen.push(name);
+        more();
+      });
+    add("first", () => removeAbortCallback(controller.signal, last));
+    add("second", () => add("added too late"));
+    addAbortCallback(controller.signal, last);
+    controller.abort();
+    controller.abort();
+    expect(seen.slice(0, 2)).toEqual(["first", "second"]);
+    expect(seen).not.toContain("last");
+    expect(listeners(controller.signal)).toBe(0);
+  });
+});
+
 describe("a linked controller", () => {
   it("aborts with its parent and by itself, and lets go of the parent", () => {
     const parent = new AbortController();
@@ -66,5 +99,23 @@ describe("a linked controller", () => {
     own.abort("mine");
     expect(own.signal.reason).toBe("mine");
     expect(other.signal.aborted).toBe(false);
+  });
+
+  it("makes its signal when asked for, aborted where that came first", () => {
+    const reason = { why: "enough" };
+    const early = new LinkedController(undefined);
+    early.abort(reason);
+    early.abort("later");
+    expect([early.aborted, early.signal.aborted, early.signal.reason]).toEqual([true, true, reason]);
+    expect(early.reason).toBe(reason);
+    const plain = new LinkedController(undefined);
+    plain.abort();
+    expect(plain.signal.reason).toMatchObject({ name: "AbortError" });
+
+    const parent = new AbortController();
+    let told = 0;
+    const child = new LinkedController(parent.signal, () => told++);
+    parent.abort(reason);
+    expect([told, child.aborted, child.signal.reason === reason]).toEqual([1, true, true]);
   });
 });

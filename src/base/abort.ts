@@ -6,6 +6,58 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 
+/** Who waits on each signal. */
+const waiting = /* @__PURE__ */ new WeakMap<AbortSignal, AbortWaiters>();
+
+/**
+ * All who wait on one signal, behind one listener, which is there only while somebody waits. A platform's list of
+ * listeners is searched through with each that is added, so that calls by the ten thousand on one signal (that of a
+ * service's shutdown, say) would be slow by their number squared.
+ */
+class AbortWaiters {
+  readonly #signal: AbortSignal;
+  readonly #callbacks = new Set<() => void>();
+  readonly #onAbort = (): void => {
+    for (const callback of this.#callbacks) {
+      this.#callbacks.delete(callback);
+      callback();
+    }
+  };
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  add(callback: () => void): void {
+    if (this.#callbacks.size === 0) this.#signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#callbacks.add(callback);
+  }
+
+  remove(callback: () => void): void {
+    if (!this.#callbacks.delete(callback) || this.#callbacks.size > 0) return;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+/**
+ * Calls back once when the signal aborts; one that has aborted already never does. O(1), with any number waiting. The
+ * callback must not throw, and may be added once at a time.
+ */
+export function addAbortCallback(signal: AbortSignal, callback: () => void): void {
+  if (signal.aborted) return;
+  let waiters = waiting.get(signal);
+  if (waiters === undefined) {
+    waiters = new AbortWaiters(signal);
+    waiting.set(signal, waiters);
+  }
+  waiters.add(callback);
+}
+
+/** Calls it off. O(1). */
+export function removeAbortCallback(signal: AbortSignal, callback: () => void): void {
+  waiting.get(signal)?.remove(callback);
+}
+
 /** Ends after `delayMs`. Rejects with the signal's reason as soon as that aborts. */
 export function delay(
   delayMs: number,
@@ -21,12 +73,12 @@ export function delay(
     const stop = clock.schedule(
       delayMs,
       () => {
-        signal?.removeEventListener("abort", onAbort);
+        if (signal !== undefined) removeAbortCallback(signal, onAbort);
         resolve();
       },
       { background },
     );
-    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal !== undefined) addAbortCallback(signal, onAbort);
   });
 }
 
@@ -36,41 +88,72 @@ export function untilAborted<T>(work: PromiseLike<T>, signal: AbortSignal | unde
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
     if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
+    else addAbortCallback(signal, onAbort);
     work.then(
       (value) => {
-        signal.removeEventListener("abort", onAbort);
+        removeAbortCallback(signal, onAbort);
         resolve(value);
       },
       (error: unknown) => {
-        signal.removeEventListener("abort", onAbort);
+        removeAbortCallback(signal, onAbort);
         reject(error);
       },
     );
   });
 }
 
-/** A controller that aborts with its parent, until disposed of: then nothing of it is left on the parent. */
+/**
+ * A controller that aborts with its parent, until disposed of: then nothing of it is left on the parent. Its signal is
+ * made when first asked for: many an operation never asks. `onParentAbort` is called once where the parent aborts
+ * before that.
+ */
 export class LinkedController implements Disposable {
-  readonly #controller = new AbortController();
-  readonly #parent: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.#controller.abort(this.#parent?.reason);
+  #controller: AbortController | undefined;
+  #aborted = false;
+  #reason: unknown;
+  #parent: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
 
-  constructor(parent: AbortSignal | undefined) {
+  constructor(parent: AbortSignal | undefined, onParentAbort?: () => void) {
+    if (parent === undefined) return;
+    this.#onAbort = () => {
+      this.#parent = undefined;
+      this.abort(parent.reason);
+      onParentAbort?.();
+    };
     this.#parent = parent;
-    if (parent?.aborted === true) this.#onAbort();
-    else parent?.addEventListener("abort", this.#onAbort, { once: true });
+    if (parent.aborted) this.#onAbort();
+    else addAbortCallback(parent, this.#onAbort);
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#reason);
+    }
     return this.#controller.signal;
   }
 
-  abort(reason?: unknown): void {
-    this.#controller.abort(reason);
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  /** What it was aborted with. */
+  get reason(): unknown {
+    return this.#reason;
+  }
+
+  /** As of an AbortController: without a reason it is an AbortError, and only the first call does anything. */
+  abort(reason: unknown = new DOMException("This operation was aborted", "AbortError")): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
   }
 
   [Symbol.dispose](): void {
-    this.#parent?.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort === undefined || this.#parent === undefined) return;
+    removeAbortCallback(this.#parent, this.#onAbort);
+    this.#parent = undefined;
   }
 }

@@ -19,6 +19,9 @@ export type ErrorCode =
   | `TIMEOUT_${string}`
   | `BULKHEAD_${string}`
   | `RATE_${string}`
+  | `FALLBACK_${string}`
+  | `HEDGE_${string}`
+  | `PIPE_${string}`
   | `HEALTH_${string}`
   | `CHECKPOINT_${string}`
   | `DEGRADED_${string}`

@@ -1,4 +1,4 @@
-export { delay, LinkedController, untilAborted } from "./abort.ts";
+export { addAbortCallback, delay, LinkedController, removeAbortCallback, untilAborted } from "./abort.ts";
 export { bytesEqual, concatBytes, hexOf, utf8, utf8Text } from "./bytes.ts";
 export { crc32, fnv1a64, Sha256, sha256 } from "./checksum.ts";
 export { type Clock, systemClock } from "./clock.ts";
