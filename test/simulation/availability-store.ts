@@ -3,7 +3,7 @@
  * for a while. Notes every write it took, so that what was promised can be compared with what arrived.
  */
 
-import { type Clock, delay, type Random } from "../../src/base/index.ts";
+import { type Clock, delay, type Random, seededRandom } from "../../src/base/index.ts";
 import type { DegradableStore, WriteContext } from "../../src/resilience/index.ts";
 
 export interface FaultModel {
@@ -34,15 +34,18 @@ export class FaultyStore implements DegradableStore<string> {
   outageMs = 0;
   readonly #clock: Clock;
   readonly #random: Random;
+  /** Its own, so that the outages of a seed are the same whatever calls the store. */
+  readonly #outageRandom: Random;
   readonly #model: FaultModel;
   /** How the outage under way fails calls; undefined while the store is up. */
   #outage: "refuses" | "hangs" | undefined;
   #stopTimer: (() => void) | undefined;
 
-  constructor(model: FaultModel, clock: Clock, random: Random) {
+  constructor(model: FaultModel, clock: Clock, seed: number) {
     this.#model = model;
     this.#clock = clock;
-    this.#random = random;
+    this.#random = seededRandom(seed);
+    this.#outageRandom = seededRandom(seed ^ 0x0a7a6e);
     this.#next();
   }
 
@@ -71,7 +74,7 @@ export class FaultyStore implements DegradableStore<string> {
     if (this.#model.meanUpMs === Infinity) return;
     this.#stopTimer = this.#clock.schedule(this.#exponential(this.#model.meanUpMs), () => {
       this.outages++;
-      this.#outage = this.#random() < 0.5 ? "refuses" : "hangs";
+      this.#outage = this.#outageRandom() < 0.5 ? "refuses" : "hangs";
       const downMs = this.#exponential(this.#model.meanDownMs);
       this.outageMs += downMs;
       this.#stopTimer = this.#clock.schedule(downMs, () => {
@@ -82,12 +85,12 @@ export class FaultyStore implements DegradableStore<string> {
   }
 
   #exponential(mean: number): number {
-    return -Math.log(1 - this.#random()) * mean;
+    return -Math.log(1 - this.#outageRandom()) * mean;
   }
 
   async #mayFail(signal: AbortSignal): Promise<void> {
     this.calls++;
-    // Drawn for every call, so that the faults of a seed do not depend on its outages.
+    // Drawn for every call, in an outage too, so that the faults of a seed do not depend on its outages.
     const isFault = this.#random() < this.#model.faultRate;
     const kind = this.#random();
     if (this.#outage === undefined && !isFault) return;

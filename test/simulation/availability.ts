@@ -35,6 +35,8 @@ export interface AvailabilityOptions {
   readonly protection?: Protection;
   /** Of all keys; default 500. The fallback cache holds 1,000. */
   readonly keys?: number;
+  /** True: every key was read once before the time begins. Default false. */
+  readonly warm?: boolean;
 }
 
 export interface AvailabilityResult {
@@ -43,12 +45,17 @@ export interface AvailabilityResult {
   /** By label: fresh, stale, fallback, durable, queued-volatile. */
   readonly answers: Readonly<Record<string, number>>;
   readonly unanswered: number;
+  /** Of these, operations on keys of which nothing had been read or written before. */
+  readonly cold: number;
   readonly storeCalls: number;
   readonly storeFaults: number;
   readonly outages: number;
   readonly outageHours: number;
   readonly openings: number;
-  /** Share of the time at each level of the health monitor. */
+  /**
+   * Share of the time at each level of the health monitor, of two components of one weight: the store, healthy while
+   * its breaker is closed, and the service, healthy while it answers. Without a breaker only the second tells anything.
+   */
   readonly levels: Readonly<Record<SystemLevel, number>>;
   /** Accepted and not arrived, arrived twice, or overtaken by an older one: must be 0. */
   readonly broken: number;
@@ -58,9 +65,8 @@ const hourMs = 3_600_000;
 
 export async function simulateAvailability(options: AvailabilityOptions): Promise<AvailabilityResult> {
   const clock = new VirtualClock();
-  const random = seededRandom(options.seed);
-  const store = new FaultyStore(options.faults, clock, seededRandom(options.seed ^ 0x5eed));
-  const run = new Run(options, clock, random, store);
+  const store = new FaultyStore(options.faults, clock, options.seed ^ 0x5eed);
+  const run = new Run(options, clock, store);
   await run.open();
   await run.operate();
   return run.result();
@@ -69,6 +75,9 @@ export async function simulateAvailability(options: AvailabilityOptions): Promis
 class Run {
   readonly #options: AvailabilityOptions;
   readonly #clock: VirtualClock;
+  /** When what comes in. */
+  readonly #arrivals: Random;
+  /** Of back-offs, jitter and keys. */
   readonly #random: Random;
   readonly #store: FaultyStore;
   readonly #answers: Record<string, number> = {};
@@ -78,13 +87,17 @@ class Run {
   readonly #breaker;
   readonly #policy: Policy;
   #service: Degradable<string> | undefined;
+  readonly #known = new Set<string>();
   #unanswered = 0;
+  #cold = 0;
   #pending = 0;
   #levelSinceMs = 0;
 
-  constructor(options: AvailabilityOptions, clock: VirtualClock, random: Random, store: FaultyStore) {
+  constructor(options: AvailabilityOptions, clock: VirtualClock, store: FaultyStore) {
+    const random = seededRandom(options.seed ^ 0xcafe);
     this.#options = options;
     this.#clock = clock;
+    this.#arrivals = seededRandom(options.seed);
     this.#random = random;
     this.#store = store;
     this.#monitor = healthMonitor({ clock, staleMs: Infinity });
@@ -115,13 +128,22 @@ class Run {
       clock: this.#clock,
       random: this.#random,
     });
+    if (this.#options.warm !== true) return;
+    for (let key = 0; key < this.#keys; key++) void this.#warmUp(`k${key}`);
+  }
+
+  async #warmUp(key: string): Promise<void> {
+    await this.#service?.get(key).then(
+      () => this.#known.add(key),
+      () => undefined,
+    );
   }
 
   /** All operations, each at its time; then the store is healed and what waits is drained. */
   async operate(): Promise<void> {
     const { operations, operationsPerHour } = this.#options;
     for (let number = 0; number < operations; number++) {
-      await this.#clock.advance(-Math.log(1 - this.#random()) * (hourMs / operationsPerHour));
+      await this.#clock.advance(-Math.log(1 - this.#arrivals()) * (hourMs / operationsPerHour));
       this.#pending++;
       void this.#operation(number).finally(() => this.#pending--);
     }
@@ -138,6 +160,7 @@ class Run {
       hours: totalMs / hourMs,
       answers: { ...this.#answers },
       unanswered: this.#unanswered,
+      cold: this.#cold,
       storeCalls: this.#store.calls,
       storeFaults: this.#store.faults,
       outages: this.#store.outages,
@@ -148,15 +171,21 @@ class Run {
     };
   }
 
+  get #keys(): number {
+    return this.#options.keys ?? 500;
+  }
+
   async #operation(number: number): Promise<void> {
-    const key = `k${Math.floor(this.#random() * (this.#options.keys ?? 500))}`;
-    const isRead = this.#random() < 0.7;
+    const key = `k${Math.floor(this.#arrivals() * this.#keys)}`;
+    const isRead = this.#arrivals() < 0.7;
     try {
       const label = isRead ? await this.#read(key) : await this.#write(key, String(number));
       this.#answers[label] = (this.#answers[label] ?? 0) + 1;
-      this.#monitor.update("service", label === "fresh" || label === "durable" ? "healthy" : "degraded");
+      this.#known.add(key);
+      this.#monitor.update("service", "healthy");
     } catch {
       this.#unanswered++;
+      if (!this.#known.has(key)) this.#cold++;
       this.#monitor.update("service", "unhealthy");
     }
   }

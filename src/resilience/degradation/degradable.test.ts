@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { HoldfastError, MemoryMetrics, seededRandom, VirtualClock } from "../../base/index.ts";
 import { NodeDisk } from "../../disk/index.ts";
 import { circuitBreaker } from "../breaker/index.ts";
-import { type DegradableOptions, type DegradableStore, degradable } from "./degradable.ts";
+import { degradable } from "./degradable.ts";
+import type { DegradableOptions, DegradableStore } from "./degradable-store.ts";
 import { diskReplayJournal } from "./disk-replay-journal.ts";
 import { storageLadder } from "./storage-levels.ts";
 

@@ -6,7 +6,8 @@ import { type Clock, HoldfastError, seededRandom, utf8, utf8Text, VirtualClock }
 import { type Disk, faults, NodeDisk, SimDisk } from "../../disk/index.ts";
 import { diskReplayJournal } from "./disk-replay-journal.ts";
 import type { ReplayItem } from "./replay-items.ts";
-import { type ReplayQueue, type ReplayQueueOptions, replayQueue } from "./replay-queue.ts";
+import type { ReplayQueue, ReplayQueueOptions } from "./replay-options.ts";
+import { replayQueue } from "./replay-queue.ts";
 
 const path = "/data/journal";
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { HoldfastError, MemoryMetrics, seededRandom, VirtualClock } from "../../base/index.ts";
 import type { DeadLetter, ReplayItem } from "./replay-items.ts";
-import { type ReplayQueueOptions, replayQueue } from "./replay-queue.ts";
+import type { ReplayQueueOptions } from "./replay-options.ts";
+import { replayQueue } from "./replay-queue.ts";
 
 type Item = ReplayItem<string>;
 

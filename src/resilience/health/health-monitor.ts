@@ -20,8 +20,9 @@ import {
   systemClock,
   Topic,
 } from "../../base/index.ts";
-import { Availability, componentLimit, levels, type SystemLevel, weightOf, weightUnits } from "./availability.ts";
+import { Availability, componentLimit, levels, type SystemLevel, weightUnits } from "./availability.ts";
 import { type Agreement, Component, type ComponentHealth } from "./component.ts";
+import { type ComponentReport, type HealthReport, reportOf } from "./health-report.ts";
 
 export interface HealthMonitorOptions {
   readonly clock?: Clock;
@@ -57,33 +58,6 @@ export interface ReportOptions {
   readonly detail?: string | undefined;
   /** What was measured, for alert rules. */
   readonly values?: Readonly<Record<string, number | string | boolean>> | undefined;
-}
-
-export interface ComponentReport {
-  readonly name: string;
-  /** What counts: a stale component counts as unhealthy. */
-  readonly state: ComponentHealth;
-  readonly stale: boolean;
-  /** What was last said of it; differs from `state` while it is stale or its reports do not agree. */
-  readonly reported: ComponentHealth;
-  readonly weight: number;
-  readonly caps?: "degraded" | "critical";
-  readonly sinceMs: number;
-  readonly heardAgoMs: number;
-  readonly reports: number;
-  readonly detail?: string;
-  readonly values?: Readonly<Record<string, number | string | boolean>>;
-}
-
-/** Plain data: `JSON.stringify` prints all of it. */
-export interface HealthReport {
-  readonly level: SystemLevel;
-  readonly availability: number;
-  /** Wall-clock time of the report. */
-  readonly atMs: number;
-  readonly counts: Readonly<Record<ComponentHealth, number>>;
-  readonly stale: number;
-  readonly components: readonly ComponentReport[];
 }
 
 export interface LevelChange {
@@ -382,20 +356,4 @@ class Monitor implements HealthMonitor {
 /** At most 1, so that it can be reached; rounded, so that 0.9 and 0.05 make 0.95. */
 function limitOf(from: number, margin: number): number {
   return Math.min(1, Math.round((from + margin) * 1e9) / 1e9);
-}
-
-function reportOf(component: Component, nowMs: number): ComponentReport {
-  return {
-    name: component.name,
-    state: component.effective,
-    stale: component.isStale,
-    reported: component.reported,
-    weight: weightOf(component.weight),
-    ...(component.caps === undefined ? {} : { caps: component.caps }),
-    sinceMs: nowMs - component.sinceMs,
-    heardAgoMs: nowMs - component.heardMs,
-    reports: component.reports,
-    ...(component.detail === undefined ? {} : { detail: component.detail }),
-    ...(component.values === undefined ? {} : { values: component.values }),
-  };
 }

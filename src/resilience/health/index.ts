@@ -28,14 +28,13 @@ export {
 export {
   type ComponentChange,
   type ComponentOptions,
-  type ComponentReport,
   type HealthComponent,
   type HealthMonitor,
   type HealthMonitorOptions,
-  type HealthReport,
   healthMonitor,
   type LevelChange,
   type ReportOptions,
 } from "./health-monitor.ts";
+export type { ComponentReport, HealthReport } from "./health-report.ts";
 export type { LoopDelayReading, LoopDelaySource, MemoryReading } from "./machine.ts";
 export { allServing, type ServingChange, type ServingStatus, servingStatus, watchServing } from "./serving.ts";
