@@ -3,7 +3,7 @@
  *
  * Every failure that a caller can meet carries a stable `code` (prefixed by its layer), says in its message what
  * failed and where, and says in `hint` what to do about it. The brand survives duplicate copies of this module and
- * process borders (`toWire` / `fromWire`). Broken invariants are `AssertionFailure`, a class of its own that no code
+ * process borders (wire-error.ts). Broken invariants are `AssertionFailure`, a class of its own that no code
  * of ours catches to carry on.
  */
 
@@ -49,16 +49,6 @@ export interface HoldfastErrorOptions {
   readonly details?: ErrorDetails;
 }
 
-/** The form in which an error crosses a process border or is printed by `--json`. */
-export interface WireError {
-  readonly code: string;
-  readonly message: string;
-  readonly hint?: string;
-  readonly retryable: boolean;
-  readonly details: ErrorDetails;
-  readonly cause?: string;
-}
-
 export class HoldfastError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
@@ -86,37 +76,8 @@ export class HoldfastError extends Error {
     return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[brand] === true;
   }
 
-  /** Any thrown value as a HoldfastError; one that already is comes back as it is. */
-  static from(value: unknown, code: ErrorCode = "BASE_UNEXPECTED"): HoldfastError {
-    if (HoldfastError.is(value)) return value;
-    const message = value instanceof Error ? value.message : String(value);
-    return new HoldfastError(code, message, { cause: value });
-  }
-
   static override [Symbol.hasInstance](value: unknown): boolean {
     return HoldfastError.is(value);
-  }
-
-  toWire(): WireError {
-    return {
-      code: this.code,
-      message: this.rawMessage,
-      retryable: this.retryable,
-      details: this.details,
-      ...(this.hint === undefined ? {} : { hint: this.hint }),
-      ...(this.cause === undefined
-        ? {}
-        : { cause: this.cause instanceof Error ? this.cause.message : String(this.cause) }),
-    };
-  }
-
-  static fromWire(wire: WireError): HoldfastError {
-    return new HoldfastError(wire.code as ErrorCode, wire.message, {
-      retryable: wire.retryable,
-      details: wire.details,
-      ...(wire.hint === undefined ? {} : { hint: wire.hint }),
-      ...(wire.cause === undefined ? {} : { cause: new Error(wire.cause) }),
-    });
   }
 }
 

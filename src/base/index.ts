@@ -9,7 +9,6 @@ export {
   type ErrorDetails,
   HoldfastError,
   type HoldfastErrorOptions,
-  type WireError,
 } from "./errors.ts";
 export { LruMap } from "./lru-map.ts";
 export { MemoryMetrics, type MetricLabels, type Metrics } from "./metrics.ts";
@@ -17,3 +16,4 @@ export { nearestName } from "./nearest-name.ts";
 export { type Random, seededRandom, systemRandom } from "./random.ts";
 export { eventsOf, type Listener, type ListenerFailure, Topic } from "./topic.ts";
 export { VirtualClock } from "./virtual-clock.ts";
+export { errorFromWire, errorToWire, toHoldfastError, type WireError } from "./wire-error.ts";

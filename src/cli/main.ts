@@ -2,7 +2,7 @@
 /**
  * The command line. Each command is a file of its own; this one finds it and turns what it throws into an exit code.
  */
-import { HoldfastError, nearestName } from "../base/index.ts";
+import { HoldfastError, nearestName, toHoldfastError } from "../base/index.ts";
 import { usage } from "./arguments.ts";
 import { compileCommand, compileHelp } from "./commands/compile.ts";
 import { inspectCommand, inspectHelp } from "./commands/inspect.ts";
@@ -65,7 +65,7 @@ const args = process.argv.slice(2);
 try {
   process.exitCode = await main(args);
 } catch (thrown) {
-  const error = HoldfastError.from(thrown);
+  const error = toHoldfastError(thrown);
   const terminal = new Terminal({ json: args.includes("--json") });
   terminal.error(error);
   if (!HoldfastError.is(thrown)) process.stderr.write(`${thrown instanceof Error ? (thrown.stack ?? "") : ""}\n`);

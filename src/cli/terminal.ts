@@ -4,6 +4,7 @@
  */
 import { styleText } from "node:util";
 import type { HoldfastError } from "../base/index.ts";
+import { errorToWire } from "../base/index.ts";
 import { invocation } from "./version.ts";
 
 type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
@@ -63,7 +64,7 @@ export class Terminal {
   error(error: HoldfastError): void {
     this.status("");
     if (this.json) {
-      this.object({ error: error.toWire() });
+      this.object({ error: errorToWire(error) });
       return;
     }
     const lines = [`${this.style("red", `error[${error.code}]`)}: ${error.rawMessage}`];

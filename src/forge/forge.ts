@@ -7,7 +7,7 @@
  */
 
 import { join } from "node:path";
-import { type Clock, HoldfastError, systemClock } from "../base/index.ts";
+import { type Clock, HoldfastError, systemClock, toHoldfastError } from "../base/index.ts";
 import { type Disk, NodeDisk } from "../disk/index.ts";
 import { type CellPool, type CellPoolOptions, createCellPool } from "../sandbox/index.ts";
 import type { DurabilityWarning } from "../wal/index.ts";
@@ -264,7 +264,7 @@ export class Forge implements AsyncDisposable {
       return await new JobRun(this.#runContext(), job).run(model, options);
     } catch (cause) {
       job.state = "accepted";
-      const error = HoldfastError.from(cause, "FORGE_FAILED");
+      const error = toHoldfastError(cause, "FORGE_FAILED");
       if (isPassing(error)) throw error;
       const { code, rawMessage: message, hint } = error;
       await journal.write({

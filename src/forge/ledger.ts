@@ -6,7 +6,7 @@
  */
 
 import { create } from "@bufbuild/protobuf";
-import { HoldfastError } from "../base/index.ts";
+import { errorFromWire, HoldfastError } from "../base/index.ts";
 import type { JobState, UnitVerdict } from "./events.ts";
 import {
   type FailureVerdict,
@@ -147,7 +147,7 @@ export class Ledger {
         const { code, message, hint } = event.value;
         job.state = "failed";
         job.finishedMs = atMs;
-        job.failure = HoldfastError.fromWire({ code, message, hint, retryable: false, details: { job: job.id } });
+        job.failure = errorFromWire({ code, message, hint, retryable: false, details: { job: job.id } });
         job.records.set("end", record);
         return;
       }

@@ -84,6 +84,11 @@ export class CallContext implements RunOptions {
     return source !== undefined && "signal" in source ? source.signal : source;
   }
 
+  /** False where nothing can abort the call. */
+  get isAbortable(): boolean {
+    return this.#source !== undefined;
+  }
+
   /** As of the signal, without making one. */
   get aborted(): boolean {
     return this.#source?.aborted === true;

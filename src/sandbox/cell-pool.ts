@@ -7,7 +7,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { HoldfastError, systemClock } from "../base/index.ts";
+import { errorToWire, HoldfastError, systemClock, toHoldfastError } from "../base/index.ts";
 import { Cell, type CellListener, type CellSetup } from "./cell.ts";
 import {
   type Confinement,
@@ -195,7 +195,7 @@ class Pool implements CellPool {
     try {
       this.#cells.add(new Cell(setup, this.#cellListener));
     } catch (failure) {
-      const error = HoldfastError.from(failure, "CELL_SPAWN").toWire();
+      const error = errorToWire(toHoldfastError(failure, "CELL_SPAWN"));
       const message = `the cell could not be started: ${error.message}`;
       this.#brake.failed({ kind: "bootstrap", message, error, logTail: [] });
       this.#pump();

@@ -9,7 +9,7 @@
  * The parent checks the shape of every note: a cell is not believed because its checksum is right.
  */
 
-import { HoldfastError, utf8, utf8Text, type WireError } from "../base/index.ts";
+import { errorToWire, HoldfastError, toHoldfastError, utf8, utf8Text, type WireError } from "../base/index.ts";
 
 export interface FailureNote {
   readonly error: WireError;
@@ -40,7 +40,7 @@ export function readJob(body: Uint8Array): { readonly kind: string; readonly pay
 export function failureNote(thrown: unknown, fatal: boolean): Uint8Array {
   const dataLimit = isRefusedAllocation(thrown);
   try {
-    const wire = HoldfastError.from(thrown, "CELL_HANDLER").toWire();
+    const wire = errorToWire(toHoldfastError(thrown, "CELL_HANDLER"));
     const error = { ...wire, message: wire.message.slice(0, textLimit) };
     const note = utf8(JSON.stringify({ error, dataLimit, fatal } satisfies FailureNote));
     if (note.length <= 512 * 1024) return note;

@@ -57,7 +57,8 @@ function programOf({ page, line, code }: Example): string {
     if (code === undefined || expected === undefined) return sourceImport(text);
     const where = JSON.stringify([page, line + place]);
     const thrown = /^throws ([A-Z_]+)$/.exec(expected)?.[1];
-    if (thrown !== undefined) return `await expectThrown(${where}, async () => { ${code}; }, "${thrown}");`;
+    if (thrown !== undefined)
+      return `await expectThrown(${where}, async () => { await (${name === undefined ? code : `async () => { ${code}; }`}); }, "${thrown}");`;
     if (name !== undefined) return `${code}; expectEqual(${where}, ${name}, (${expected}));`;
     return `expectEqual(${where}, await (${code}), (${expected}));`;
   });

@@ -1,6 +1,7 @@
 /**
  * As `walk`, through `run`: promises that settle in any order, callers that abort, operations that throw before they
- * return. Every call must come to what its operation came to, whatever the breaker made of it.
+ * return. Every call must come to what its operation came to, or to the caller's reason where that was first, whatever
+ * the breaker made of it.
  */
 import { isDeepStrictEqual } from "node:util";
 import { HoldfastError, seededRandom, VirtualClock } from "../../src/base/index.ts";
@@ -43,9 +44,13 @@ export async function walkRuns(seed: number, steps: number): Promise<string | un
     trace.push(`run ${called ? "in" : "refused"}${controller === undefined ? "" : " with a signal"}`);
     if (called !== (typeof ticket !== "string")) wrong = `called ${called}, reference ${JSON.stringify(ticket)}`;
     const isOurs = (value: unknown): boolean => HoldfastError.is(value) && value.code.startsWith("BREAKER_");
+    const aborted = (): boolean => controller?.signal.aborted === true;
     call.then(
-      (value) => value === "its own" || (wrong = "a result was changed"),
-      (value: unknown) => (called ? value === error : isOurs(value)) || (wrong = "an error was changed"),
+      (value) => (value === "its own" && !aborted()) || (wrong = "a result was changed"),
+      (value: unknown) => {
+        const wanted = aborted() ? value === controller!.signal.reason : called ? value === error : isOurs(value);
+        if (!wanted) wrong = "an error was changed";
+      },
     );
     if (typeof ticket === "string") return;
     if (atOnce) reference.leave(ticket, "failure");

@@ -1,5 +1,7 @@
 /** holdfast jobs: what the state folder knows of jobs; `jobs resume` finishes those that were cut off. */
+
 import { availableParallelism } from "node:os";
+import { errorToWire } from "../../base/index.ts";
 import { openForge, tensorToolchain } from "../../forge/index.ts";
 import { parseFlags, usage } from "../arguments.ts";
 import { exitCodes } from "../exit-code.ts";
@@ -36,7 +38,7 @@ export async function jobsCommand(args: readonly string[]): Promise<number> {
   }
   const jobs = forge.jobs();
   if (flags.json) {
-    terminal.object({ jobs: jobs.map((job) => ({ ...job, failure: job.failure?.toWire() })) });
+    terminal.object({ jobs: jobs.map((job) => ({ ...job, failure: job.failure && errorToWire(job.failure) })) });
   } else if (jobs.length === 0) terminal.note("no jobs yet: holdfast compile MODEL.onnx");
   else {
     const rows = jobs.map((job) => [

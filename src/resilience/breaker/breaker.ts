@@ -7,11 +7,12 @@
  * result; there is no timer, so nothing has to be shut down.
  */
 
-import { assert, type Clock, HoldfastError, type Listener, Topic } from "../../base/index.ts";
-import { CallContext, type Operation, type Policy, type RunOptions } from "../call.ts";
+import { type Clock, HoldfastError, type Listener, Topic } from "../../base/index.ts";
+import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
+import { within } from "./check-option.ts";
 import type { BreakerExplanation, BreakerStateChange, BreakerStatistics, CheckFailure, FailedCall } from "./events.ts";
 import { explain } from "./explain.ts";
-import { Isolation } from "./isolation.ts";
+import type { Isolation } from "./isolation.ts";
 import { BreakerMachine, type Probe } from "./machine.ts";
 import { type BreakerSettings, type CircuitBreakerOptions, settingsOf } from "./options.ts";
 import { Permit } from "./permit.ts";
@@ -56,20 +57,21 @@ export class CircuitBreaker implements Policy {
   /**
    * Calls the operation, if it may be called. Rejects with the operation's own error; with BREAKER_OPEN,
    * BREAKER_HALF_OPEN, BREAKER_RAMPING or BREAKER_ISOLATED, which carry `retryAfterMs` in their details; or, without
-   * calling, with the signal's reason. An operation that ends after the caller's abort is neutral if it fails.
+   * calling, with the signal's reason; it does so too when the signal aborts meanwhile, and then counts how the
+   * operation ends: neutral if it fails.
    */
   run<T>(operation: Operation<T>, options?: RunOptions): Promise<T> {
     const context = CallContext.of(options);
-    const { callerSignal } = context;
-    if (callerSignal?.aborted === true) return Promise.reject(callerSignal.reason);
+    if (context.aborted) return Promise.reject(context.reason);
     const probe = this.#machine.steady ? undefined : this.#machine.admit();
     if (probe instanceof Refusal) return Promise.reject(this.#refused(probe));
-    const isPlain = probe === undefined && callerSignal === undefined && this.#settings.slowCallMs === Infinity;
+    const isPlain = probe === undefined && !context.isAbortable && this.#settings.slowCallMs === Infinity;
     const reactions = isPlain ? (this.#reactions ??= this.#react()) : this.#react(context, probe);
     try {
       const result = operation(context);
       const promise = result instanceof Promise ? result : Promise.resolve(result);
-      return promise.then(reactions.fulfilled as (value: T) => T, reactions.rejected);
+      const settled = promise.then(reactions.fulfilled as (value: T) => T, reactions.rejected);
+      return isPlain ? settled : untilCallerLeaves(settled, options);
     } catch (error) {
       return Promise.reject(error).catch(reactions.rejected);
     }
@@ -131,7 +133,9 @@ export class CircuitBreaker implements Policy {
 
   /** Refuses every call until disposed of (or for `forMs`); several may hold it at once. What lies below goes on. */
   isolate(reason: string, options: { readonly forMs?: number } = {}): Isolation {
-    return this.#hold(reason, this.#clock.monotonicMs() + (options.forMs ?? Infinity));
+    const { forMs } = options;
+    const endMs = forMs === undefined ? Infinity : this.#clock.monotonicMs() + within("isolation's forMs", forMs, 0);
+    return this.#hold(reason, endMs);
   }
 
   /** Who holds it by hand now, those of a restored snapshot among them; each can be released here. */
@@ -252,9 +256,8 @@ export class CircuitBreaker implements Policy {
   }
 
   #outcomeOf(error: unknown, context: CallContext | undefined): Outcome {
-    const signal = context?.callerSignal;
     // A timeout around the breaker aborts too, and is what the breaker is there to see.
-    if (signal?.aborted === true && !isTimeout(signal.reason)) return "neutral";
+    if (context?.aborted === true && !isTimeout(context.reason)) return "neutral";
     return this.#ask(this.#settings.classifyError, error, "failure");
   }
 
@@ -270,14 +273,12 @@ export class CircuitBreaker implements Policy {
   }
 
   #hold(reason: string, expiresAtMs: number): Isolation {
-    assert(!Number.isNaN(expiresAtMs), "an isolation has an end or none");
-    const isolation = new Isolation(reason, expiresAtMs, () => {
+    const release = (): void => {
       this.#isolations?.delete(isolation);
       this.#machine.release(isolation);
-    });
-    this.#isolations ??= new Set();
-    for (const past of this.#isolations) if (!this.#machine.holds.includes(past)) this.#isolations.delete(past);
-    this.#isolations.add(isolation);
+    };
+    const isolation: Isolation = { reason, expiresAtMs, release, [Symbol.dispose]: release };
+    this.#isolations = new Set([...this.isolations, isolation]);
     this.#machine.hold(isolation);
     return isolation;
   }

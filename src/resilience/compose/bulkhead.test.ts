@@ -217,6 +217,17 @@ describe("a bulkhead", () => {
     expect(await rejectionOf(policy.acquire({ signal: AbortSignal.abort("gone") }))).toBe("gone");
   });
 
+  it("gives a slot that is retained back when all have let go of it", async () => {
+    const policy = bulkhead({ concurrency: 1 });
+    const slot = await policy.acquire();
+    slot.retain();
+    slot[Symbol.dispose]();
+    slot[Symbol.dispose]();
+    expect(policy.statistics().running).toBe(1);
+    slot.release();
+    expect(policy.statistics().running).toBe(0);
+  });
+
   it("gives the slot back however the operation ends", async () => {
     const policy = bulkhead({ concurrency: 1 });
     const thrown = new Error("thrown");

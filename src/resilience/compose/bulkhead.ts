@@ -10,7 +10,7 @@
 
 import { type Clock, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { CallContext, type Hold, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { durationOption, knownOptions, numberOption } from "./option.ts";
+import { durationOption, knownOptions, nameOption, numberOption, partOption } from "./option.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface BulkheadOptions {
@@ -95,13 +95,13 @@ export class BulkheadPolicy implements Policy {
 
   constructor(options: BulkheadOptions) {
     knownOptions(owner, options, optionNames);
-    this.name = options.name ?? "bulkhead";
+    this.name = nameOption(owner, options.name, "bulkhead");
     this.concurrency = numberOption(owner, "concurrency", options.concurrency, { least: 1, whole: true });
     this.queueLimit = numberOption(owner, "queueLimit", options.queueLimit ?? 0, { least: 0, whole: true });
     const { queueTimeoutMs } = options;
     this.#queueTimeoutMs =
       queueTimeoutMs === undefined ? Infinity : durationOption(owner, "queueTimeoutMs", queueTimeoutMs);
-    this.#line = new WaitingLine(options.clock ?? systemClock);
+    this.#line = new WaitingLine(partOption(owner, "clock", options.clock, "schedule") ?? systemClock);
   }
 
   run<T>(operation: Operation<T>, options?: RunOptions): Promise<T> {

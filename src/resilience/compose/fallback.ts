@@ -15,7 +15,7 @@ import {
   untilCallerLeaves,
 } from "../call.ts";
 import { type Expression, type FailurePredicate, failureVariables, filterOption } from "./failure-filter.ts";
-import { knownOptions } from "./option.ts";
+import { knownOptions, nameOption } from "./option.ts";
 
 export interface FallbackOptions {
   /** Names the policy in its errors and events. Default "fallback". */
@@ -56,7 +56,7 @@ export class FallbackPolicy<A> implements Policy<A> {
 
   constructor(alternative: MakeAlternative<A>, options: FallbackOptions) {
     knownOptions(owner, options, optionNames);
-    this.name = options.name ?? "fallback";
+    this.name = nameOption(owner, options.name, "fallback");
     this.#alternative = alternative;
     this.#when = filterOption(owner, "when", options.when);
   }

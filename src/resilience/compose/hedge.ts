@@ -22,7 +22,7 @@ import {
 } from "../../base/index.ts";
 import { CallContext, holdUntilEnd, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
 import { LatencyQuantile } from "./latency-quantile.ts";
-import { durationOption, knownOptions, numberOption, optionError } from "./option.ts";
+import { durationOption, knownOptions, nameOption, numberOption, optionError, partOption } from "./option.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { isThenable } from "./thenable.ts";
 
@@ -90,15 +90,15 @@ export class HedgePolicy implements Policy {
 
   constructor(options: HedgeOptions) {
     knownOptions(owner, options, optionNames);
-    this.name = options.name ?? "hedge";
+    this.name = nameOption(owner, options.name, "hedge");
     const { delayMs } = options;
     this.#bounds = typeof delayMs === "object" ? boundsOf(delayMs) : undefined;
     this.#latency = this.#bounds === undefined ? undefined : new LatencyQuantile(this.#bounds.quantile);
     this.#fixedMs = typeof delayMs === "object" ? 0 : durationOption(owner, "delayMs", delayMs);
     const copies = { least: 1, most: 100, whole: true };
     this.maximumHedges = numberOption(owner, "maximumHedges", options.maximumHedges ?? 1, copies);
-    this.budget = options.budget;
-    this.clock = options.clock ?? systemClock;
+    this.budget = partOption(owner, "budget", options.budget, "tryWithdraw");
+    this.clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
   }
 
   run<T>(operation: Operation<T>, options?: RunOptions): Promise<T> {

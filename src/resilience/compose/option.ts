@@ -42,12 +42,26 @@ export function durationOption(owner: Owner, option: string, value: unknown, lea
   return numberOption(owner, option, value, { least: leastMs, most: longestMs });
 }
 
+/** What the policy is called in errors and events: 1 to 200 characters. */
+export function nameOption(owner: Owner, value: unknown, otherwise: string): string {
+  if (value === undefined) return otherwise;
+  if (typeof value === "string" && value.length > 0 && value.length <= 200) return value;
+  throw optionError(owner, "name", value, "a text of 1 to 200 characters");
+}
+
+/** A part that is brought along, a clock say, known by a method that it has. */
+export function partOption<Part>(owner: Owner, option: string, value: Part, method: string): Part {
+  const has = typeof (value as Readonly<Record<string, unknown>> | null | undefined)?.[method] === "function";
+  if (value === undefined || has) return value;
+  throw optionError(owner, option, value, `an object with a method ${method}`);
+}
+
 export function functionOption<F>(owner: Owner, option: string, value: F): F {
   if (value === undefined || typeof value === "function") return value;
   throw optionError(owner, option, value, "a function");
 }
 
-export function choiceOption<Choice extends string>(
+export function choiceOption<const Choice extends string | boolean>(
   owner: Owner,
   option: string,
   value: unknown,

@@ -11,7 +11,7 @@
 
 import { type Clock, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { choiceOption, durationOption, knownOptions, numberOption } from "./option.ts";
+import { choiceOption, durationOption, knownOptions, nameOption, numberOption, partOption } from "./option.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface RateLimitOptions {
@@ -70,7 +70,7 @@ export class RateLimitPolicy implements Policy {
 
   constructor(options: RateLimitOptions) {
     knownOptions(owner, options, optionNames);
-    this.name = options.name ?? "rate limit";
+    this.name = nameOption(owner, options.name, "rate limit");
     const count = { least: 1, most: 1e9, whole: true };
     this.#permits = numberOption(owner, "permits", options.permits, count);
     this.#perMs = durationOption(owner, "perMs", options.perMs, 1);
@@ -83,7 +83,7 @@ export class RateLimitPolicy implements Policy {
     const { queueTimeoutMs } = options;
     this.#queueTimeoutMs =
       queueTimeoutMs === undefined ? Infinity : durationOption(owner, "queueTimeoutMs", queueTimeoutMs);
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
     this.#line = new WaitingLine(this.#clock, () => this.#rest());
     this.#due = this.#now();
   }

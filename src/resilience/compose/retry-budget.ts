@@ -12,7 +12,7 @@
 
 import { type Clock, systemClock, Topic } from "../../base/index.ts";
 import type { CallContext } from "../call.ts";
-import { durationOption, knownOptions, numberOption } from "./option.ts";
+import { durationOption, knownOptions, nameOption, numberOption, partOption } from "./option.ts";
 
 export interface RetryBudgetOptions {
   readonly name?: string;
@@ -59,13 +59,13 @@ export class RetryBudget {
 
   constructor(options: RetryBudgetOptions) {
     knownOptions(owner, options, optionNames);
-    this.name = options.name ?? "retry budget";
+    this.name = nameOption(owner, options.name, "retry budget");
     this.ratio = numberOption(owner, "ratio", options.ratio ?? 0.1, { least: 0, most: 10 });
     const windowMs = durationOption(owner, "windowMs", options.windowMs ?? 10_000, slices);
     const perSecond = numberOption(owner, "minimumPerSecond", options.minimumPerSecond ?? 10, { least: 0, most: 1e9 });
     this.#reserve = (perSecond * windowMs) / 1_000;
     this.#sliceMs = windowMs / slices;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
     this.#slice = this.#sliceNow();
   }
 

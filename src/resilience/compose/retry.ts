@@ -32,7 +32,15 @@ import {
   failureVariables,
   filterOption,
 } from "./failure-filter.ts";
-import { durationOption, functionOption, knownOptions, numberOption } from "./option.ts";
+import {
+  choiceOption,
+  durationOption,
+  functionOption,
+  knownOptions,
+  nameOption,
+  numberOption,
+  partOption,
+} from "./option.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 export interface RetryOptions {
@@ -129,20 +137,21 @@ export class RetryPolicy implements Policy {
 
   constructor(options: RetryOptions) {
     knownOptions(owner, options, optionNames);
-    this.name = options.name ?? "retry";
+    this.name = nameOption(owner, options.name, "retry");
     const attempts = { least: 1, whole: true, endless: true };
     this.maximumAttempts = numberOption(owner, "maximumAttempts", options.maximumAttempts ?? 3, attempts);
     this.#backoff = functionOption(owner, "backoff", options.backoff) ?? decorrelatedJitter();
     this.#maximumDelayMs = durationOption(owner, "maximumDelayMs", options.maximumDelayMs ?? 3_600_000);
     const limitMs = durationOption(owner, "retryAfterLimitMs", options.retryAfterLimitMs ?? 60_000);
-    this.#retryAfterLimitMs = options.honourRetryAfter === false ? undefined : limitMs;
-    this.#budget = options.budget;
+    const honours = choiceOption(owner, "honourRetryAfter", options.honourRetryAfter ?? true, [true, false]);
+    this.#retryAfterLimitMs = honours ? limitMs : undefined;
+    this.#budget = partOption(owner, "budget", options.budget, "tryWithdraw");
     this.#retryable = functionOption(owner, "retryable", options.retryable) ?? isRetryable;
     this.#retryableResult = functionOption(owner, "retryableResult", options.retryableResult);
     this.#when = filterOption(owner, "when", options.when);
     this.#variables = options.variables ?? {};
-    this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? systemRandom;
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#random = functionOption(owner, "random", options.random) ?? systemRandom;
   }
 
   run<T>(operation: Operation<T>, options?: RunOptions): Promise<T> {

@@ -11,7 +11,7 @@
 
 import { type Clock, HoldfastError, LinkedController, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { CallContext, holdUntilEnd, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { choiceOption, durationOption, knownOptions } from "./option.ts";
+import { choiceOption, durationOption, knownOptions, nameOption, partOption } from "./option.ts";
 import { isThenable } from "./thenable.ts";
 
 export interface TimeoutOptions {
@@ -57,7 +57,7 @@ export class TimeoutPolicy implements Policy {
 
   constructor(options: TimeoutOptions) {
     knownOptions(owner, options, optionNames);
-    this.name = options.name ?? "timeout";
+    this.name = nameOption(owner, options.name, "timeout");
     this.#timeoutMs =
       typeof options.timeoutMs === "function"
         ? options.timeoutMs
@@ -66,7 +66,7 @@ export class TimeoutPolicy implements Policy {
     const graceMs = options.abortGraceMs;
     if (graceMs !== undefined) durationOption(owner, "abortGraceMs", graceMs);
     this.#abortGraceMs = this.mode === "abandon" ? 0 : (graceMs ?? Infinity);
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
   }
 
   run<T>(operation: Operation<T>, options?: RunOptions): Promise<T> {
