@@ -108,3 +108,8 @@ export {
   type TimeoutStatistics,
   timeout,
 } from "./compose/index.ts";
+export type { Condition, ConditionContext } from "./condition.ts";
+export * from "./conservative/index.ts";
+export * from "./degradation/index.ts";
+export * from "./expiry/index.ts";
+export * from "./health/index.ts";

@@ -1,0 +1,326 @@
+/**
+ * Conservative mode (SPEC R14, from Tezzeret): while something is wrong, work goes on with settings that ask for less,
+ * and the original ones come back by themselves once all has been well for long enough.
+ *
+ * It is entered by a trigger (a condition over sampled values that holds, if wanted for some time), by a breaker that
+ * opens, by a check that fails while its breaker is open, and by hand. Several reasons may hold at once; it lasts until
+ * all are gone and nothing new has come for `healthyForMs`. What was entered by hand alone ends at once with the last
+ * handle. Leaving by hand ends it whatever the reasons: those that still hold count again once they have been gone.
+ *
+ * Every reason is kept (the last `historyLimit`, with what was measured) and counted.
+ */
+
+import { type Clock, type Listener, type Metrics, systemClock, Topic } from "../../base/index.ts";
+import { type Condition, type ConditionContext, HeldCondition, ReasonCounts } from "../condition.ts";
+
+export interface ConservativeTrigger {
+  /** The label of its metrics. */
+  readonly name: string;
+  readonly when: Condition;
+  /** How long it must hold in every sample. Default 0. */
+  readonly forMs?: number;
+}
+
+export interface ConservativeModeOptions<Settings> {
+  readonly settings: Settings;
+  /** The settings to work with meanwhile, made from the original ones, which it must not change. */
+  readonly conservative: (settings: Settings) => Settings;
+  readonly triggers?: readonly ConservativeTrigger[];
+  /** Measures what the triggers are about. Without it, `sample` is to be called. */
+  readonly sample?: () => ConditionContext;
+  /** Default 10,000. Samples more than three times as far apart are no proof that a condition held in between. */
+  readonly sampleEveryMs?: number;
+  /** Default 300,000. */
+  readonly healthyForMs?: number;
+  /** Default 100. */
+  readonly historyLimit?: number;
+  readonly clock?: Clock;
+  readonly metrics?: Metrics;
+}
+
+/** The part of a breaker that is watched. */
+export interface WatchedBreaker {
+  readonly name: string;
+  readonly state: string;
+  onStateChange(listener: (change: { readonly to: string }) => unknown): Disposable;
+  /** A check that did not hold, and the state in which that found the breaker. */
+  onCheckFailed?(listener: (failure: { readonly message: string; readonly state: string }) => unknown): Disposable;
+}
+
+export interface TriggerRecord {
+  /** For people. */
+  readonly reason: string;
+  /** The trigger's name, `breaker:NAME`, `check:NAME`, `by-hand`, or what `trigger` was told. */
+  readonly source: string;
+  /** Wall-clock time. */
+  readonly atMs: number;
+}
+
+export interface ModeChange<Settings> {
+  readonly active: boolean;
+  /** Those that hold from now on. */
+  readonly settings: Settings;
+  readonly reason: string;
+}
+
+export interface ConservativeMode<Settings> extends Disposable {
+  readonly active: boolean;
+  /** Those to work with now; the very object given where the mode is not active. */
+  readonly settings: Settings;
+  /** Why it is active now; empty while it only waits for all to have been well for long enough. */
+  readonly reasons: readonly string[];
+  /** Milliseconds until it ends if nothing new comes; undefined while a reason holds or where it is not active. */
+  readonly endsInMs: number | undefined;
+  /** The oldest first. */
+  readonly history: readonly TriggerRecord[];
+  /** How often each source brought it about. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** By hand, until disposed of. */
+  enter(reason: string): Disposable;
+  /** Something went wrong just now: active until all has been well for long enough. */
+  trigger(reason: string, source?: string): void;
+  /** By hand: ends now, whatever the reasons. */
+  leave(reason?: string): void;
+  /** Asks the triggers about what was measured now. */
+  sample(context: ConditionContext): void;
+  /** Other original settings; conservative ones are made from them anew. */
+  replaceSettings(settings: Settings): void;
+  /** Its opening is a reason while it is open, and so is each check that fails meanwhile. */
+  watchBreaker(breaker: WatchedBreaker): Disposable;
+  onChange(listener: Listener<ModeChange<Settings>>): Disposable;
+  onTrigger(listener: Listener<TriggerRecord>): Disposable;
+}
+
+export function conservativeMode<Settings>(options: ConservativeModeOptions<Settings>): ConservativeMode<Settings> {
+  return new Mode(options);
+}
+
+interface Reason {
+  readonly text: string;
+  readonly byHand: boolean;
+}
+
+const reasonLength = 500;
+
+class Mode<Settings> implements ConservativeMode<Settings> {
+  readonly #options: ConservativeModeOptions<Settings>;
+  readonly #clock: Clock;
+  readonly #triggers: readonly { readonly trigger: ConservativeTrigger; readonly held: HeldCondition }[];
+  readonly #breakers = new Set<WatchedBreaker>();
+  /** Open ones that were raised; one that was dismissed by hand is not raised again before it has closed. */
+  readonly #known = new WeakSet<WatchedBreaker>();
+  /** What holds now, by what it comes from: a trigger, a breaker, a handle. */
+  readonly #reasons = new Map<object, Reason>();
+  readonly #history: TriggerRecord[] = [];
+  readonly #counts = new ReasonCounts(100);
+  readonly #changed = new Topic<ModeChange<Settings>>("conservative.mode");
+  readonly #triggered = new Topic<TriggerRecord>("conservative.trigger");
+  #original: Settings;
+  /** undefined where the mode is not active. */
+  #conservative: { readonly settings: Settings } | undefined;
+  /** When a reason that was not by hand last held or came, since the mode was entered. */
+  #troubledMs: number | undefined;
+  #stopSampling: (() => void) | undefined;
+  #stopEnding: (() => void) | undefined;
+  #disposed = false;
+
+  constructor(options: ConservativeModeOptions<Settings>) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#original = options.settings;
+    const gapMs = 3 * this.#sampleEveryMs;
+    this.#triggers = (options.triggers ?? []).map((trigger) => {
+      const { when: condition, forMs } = trigger;
+      return { trigger, held: new HeldCondition({ condition, clock: this.#clock, forMs, gapMs }) };
+    });
+    this.#options.metrics?.gauge("holdfast_conservative_mode_active", 0);
+    this.#keepSampling();
+  }
+
+  get active(): boolean {
+    return this.#conservative !== undefined;
+  }
+
+  get settings(): Settings {
+    return this.#conservative === undefined ? this.#original : this.#conservative.settings;
+  }
+
+  get reasons(): readonly string[] {
+    return [...this.#reasons.values()].map(({ text }) => text);
+  }
+
+  get endsInMs(): number | undefined {
+    if (!this.active || this.#reasons.size > 0 || this.#troubledMs === undefined) return undefined;
+    return Math.max(0, this.#troubledMs + this.#healthyForMs - this.#clock.monotonicMs());
+  }
+
+  get history(): readonly TriggerRecord[] {
+    return [...this.#history];
+  }
+
+  get counts(): Readonly<Record<string, number>> {
+    return this.#counts.all();
+  }
+
+  enter(reason: string): Disposable {
+    const handle = {};
+    this.#raise(handle, { text: reason.slice(0, reasonLength), byHand: true }, "by-hand");
+    return { [Symbol.dispose]: () => this.#clear(handle) };
+  }
+
+  trigger(reason: string, source = "reported"): void {
+    this.#raise(undefined, { text: reason.slice(0, reasonLength), byHand: false }, source);
+  }
+
+  leave(reason = "by hand"): void {
+    this.#reasons.clear();
+    this.#end(reason);
+  }
+
+  sample(context: ConditionContext): void {
+    for (const { trigger, held } of this.#triggers) {
+      if (!held.sample(context)) continue;
+      if (!held.isDue) this.#clear(trigger);
+      else this.#raise(trigger, { text: `${trigger.name}: ${measured(context)}`, byHand: false }, trigger.name);
+    }
+  }
+
+  replaceSettings(settings: Settings): void {
+    this.#original = settings;
+    if (this.#conservative !== undefined) this.#conservative = { settings: this.#options.conservative(settings) };
+    this.#changed.publish({ active: this.active, settings: this.settings, reason: "settings replaced" });
+  }
+
+  watchBreaker(breaker: WatchedBreaker): Disposable {
+    const look = (): void => this.#look(breaker);
+    const state = breaker.onStateChange(look);
+    const checks = breaker.onCheckFailed?.(({ message, state: found }) => {
+      if (isOpen(found)) this.trigger(message, `check:${breaker.name}`);
+    });
+    this.#breakers.add(breaker);
+    look();
+    return {
+      [Symbol.dispose]: () => {
+        state[Symbol.dispose]();
+        checks?.[Symbol.dispose]();
+        this.#breakers.delete(breaker);
+        this.#clear(breaker);
+      },
+    };
+  }
+
+  onChange(listener: Listener<ModeChange<Settings>>): Disposable {
+    return this.#changed.subscribe(listener);
+  }
+
+  onTrigger(listener: Listener<TriggerRecord>): Disposable {
+    return this.#triggered.subscribe(listener);
+  }
+
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#stopSampling?.();
+    this.#stopEnding?.();
+  }
+
+  get #sampleEveryMs(): number {
+    return this.#options.sampleEveryMs ?? 10_000;
+  }
+
+  get #healthyForMs(): number {
+    return this.#options.healthyForMs ?? 300_000;
+  }
+
+  /** A reason that holds (`from`), or one that came and went. */
+  #raise(from: object | undefined, reason: Reason, source: string): void {
+    if (from !== undefined) this.#reasons.set(from, reason);
+    const record = { reason: reason.text, source, atMs: this.#clock.nowMs() };
+    this.#history.push(record);
+    if (this.#history.length > (this.#options.historyLimit ?? 100)) this.#history.shift();
+    this.#counts.add(source);
+    this.#options.metrics?.count("holdfast_conservative_mode_triggers_total", 1, { reason: source });
+    this.#triggered.publish(record);
+    if (!reason.byHand) this.#troubledMs = this.#clock.monotonicMs();
+    if (this.#conservative === undefined) {
+      this.#conservative = { settings: this.#options.conservative(this.#original) };
+      this.#options.metrics?.gauge("holdfast_conservative_mode_active", 1);
+      this.#changed.publish({ active: true, settings: this.#conservative.settings, reason: reason.text });
+    }
+    this.#keepSampling();
+    this.#endWhenDue();
+  }
+
+  #clear(from: object): void {
+    const reason = this.#reasons.get(from);
+    if (reason === undefined) return;
+    this.#reasons.delete(from);
+    if (!reason.byHand) this.#troubledMs = this.#clock.monotonicMs();
+    this.#endWhenDue();
+  }
+
+  /** One timer, for when it may end. */
+  #endWhenDue(): void {
+    this.#stopEnding?.();
+    this.#stopEnding = undefined;
+    if (!this.active || this.#reasons.size > 0 || this.#disposed) return;
+    const { endsInMs } = this;
+    if (endsInMs === undefined) this.#end("released");
+    else if (endsInMs === 0) this.#end("recovered");
+    else this.#stopEnding = this.#clock.schedule(endsInMs, () => this.#endWhenDue(), { background: true });
+  }
+
+  #end(reason: string): void {
+    if (this.#conservative === undefined) return;
+    this.#stopEnding?.();
+    this.#stopEnding = undefined;
+    this.#conservative = undefined;
+    this.#troubledMs = undefined;
+    this.#options.metrics?.gauge("holdfast_conservative_mode_active", 0);
+    this.#changed.publish({ active: false, settings: this.#original, reason });
+  }
+
+  #look(breaker: WatchedBreaker): void {
+    const isReason = this.#reasons.has(breaker);
+    const open = isOpen(breaker.state);
+    if (!open) this.#known.delete(breaker);
+    if (!open && isReason) this.#clear(breaker);
+    if (!open || this.#known.has(breaker)) return;
+    this.#known.add(breaker);
+    const text = `the breaker "${breaker.name}" is ${breaker.state}`;
+    this.#raise(breaker, { text, byHand: false }, `breaker:${breaker.name}`);
+  }
+
+  /** A breaker has no timer: whether one is open still is looked at with each sample. */
+  #keepSampling(): void {
+    if (this.#stopSampling !== undefined || this.#disposed) return;
+    const isWatching = [...this.#breakers].some((breaker) => this.#reasons.has(breaker));
+    if (this.#options.sample === undefined && !isWatching) return;
+    const onTime = (): void => {
+      this.#stopSampling = undefined;
+      for (const breaker of this.#breakers) this.#look(breaker);
+      this.#sampleOwn();
+      this.#keepSampling();
+    };
+    this.#stopSampling = this.#clock.schedule(this.#sampleEveryMs, onTime, { background: true });
+  }
+
+  #sampleOwn(): void {
+    if (this.#options.sample === undefined) return;
+    let context: ConditionContext;
+    try {
+      context = this.#options.sample();
+    } catch {
+      this.#options.metrics?.count("holdfast_conservative_mode_sample_errors_total", 1);
+      return;
+    }
+    this.sample(context);
+  }
+}
+
+function isOpen(state: string): boolean {
+  return state === "open" || state === "isolated";
+}
+
+function measured(context: ConditionContext): string {
+  return (JSON.stringify(context) ?? "").slice(0, reasonLength);
+}
