@@ -4,7 +4,8 @@
  */
 import type { Answers } from "./case.ts";
 import { callAnswers } from "./holdfast-calls.ts";
+import { healthAnswers } from "./holdfast-health.ts";
 import { restartAnswers } from "./holdfast-restart.ts";
 import { stateAnswers } from "./holdfast-state.ts";
 
-export const holdfastAnswers: Answers = { ...stateAnswers, ...restartAnswers, ...callAnswers };
+export const holdfastAnswers: Answers = { ...stateAnswers, ...restartAnswers, ...callAnswers, ...healthAnswers };
