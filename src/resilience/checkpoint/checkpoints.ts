@@ -121,8 +121,8 @@ export class Checkpoints implements AsyncDisposable {
 
   /**
    * Keeps the component's state as a new version. Rejects with CHECKPOINT_CONFLICT, CHECKPOINT_WRITE_FAILED,
-   * CHECKPOINT_UNCERTAIN (it may be kept all the same), CHECKPOINT_POISONED, CHECKPOINT_TOO_LARGE, CHECKPOINT_BUSY, what
-   * `save` threw, or the signal's reason. Calls without an expectation that come while one is running share the next.
+   * CHECKPOINT_UNCERTAIN (it may be kept all the same), CHECKPOINT_POISONED, CHECKPOINT_TOO_LARGE, CHECKPOINT_BUSY,
+   * what `save` threw, or the signal's reason. Calls without an expectation that come while one runs share the next.
    */
   async checkpoint(id: string, options: CheckpointOptions = {}): Promise<CheckpointInfo> {
     const { expectedVersion, signal } = options;
@@ -270,7 +270,8 @@ export class Checkpoints implements AsyncDisposable {
     for (let races = 0; ; races++) {
       const { versions, next } = await this.#backend.list(id, { signal });
       const parent = versions.at(-1);
-      if (expected !== undefined && expected !== (parent ?? 0)) throw conflict(id, expected, parent ?? 0); // mutant: checkpoint-expected
+      const isExpected = expected === undefined || expected === (parent ?? 0);
+      if (!isExpected) throw conflict(id, expected, parent ?? 0); // mutant: checkpoint-expected
       const envelope = encodeEnvelope(state, {
         id,
         version: next,

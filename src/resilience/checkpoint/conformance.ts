@@ -94,7 +94,20 @@ const cases: Readonly<Record<string, Run>> = {
   },
 
   async "ids that are alike are kept apart"(backend) {
-    const ids = ["a", "A", "aa", "a.1", "a-1", "a_1", "a1", "a.", "a.0000000000000001", longestId, longestId.slice(1)];
+    const ids = [
+      "a",
+      "A",
+      "aa",
+      "a.1",
+      "a-1",
+      "a_1",
+      "a1",
+      "a.",
+      "a.0000000000000001",
+      longestId,
+      longestId.slice(1),
+      longestId.slice(0, -1),
+    ];
     for (const [place, id] of ids.entries())
       for (let version = 1; version <= place + 1; version++)
         await backend.put(id, version, pattern(40 + place, version));
@@ -200,6 +213,14 @@ const cases: Readonly<Record<string, Run>> = {
       expect(next > 3, `another handle's next version is ${next}`);
       expectBytes(await other.get("a", 3, { limitBytes }), pattern(100, 3), "version 3 at another handle");
       expect(!(await other.put("a", 3, pattern(100, 9))), "another handle puts version 3 again");
+      if (!backend.capabilities.exclusive) {
+        // Whoever asked before it was there must not remember that it was not.
+        await backend.list("a");
+        expect(
+          (await backend.get("a", next, { limitBytes })) === undefined,
+          `version ${next} is there before it was put`,
+        );
+      }
       expect(await other.put("a", next, pattern(100, 4)), "another handle cannot put the next version");
       if (backend.capabilities.exclusive) return;
       const seen = await backend.list("a");
@@ -225,5 +246,7 @@ function expectBytes(found: Uint8Array | undefined, wanted: Uint8Array, what: st
 
 /** All byte values, and no two seeds alike. */
 function pattern(sizeBytes: number, seed: number): Uint8Array {
-  return Uint8Array.from({ length: sizeBytes }, (_, place) => (place * 131 + (place >> 8) * 7 + seed * 29) & 0xff);
+  const bytes = new Uint8Array(sizeBytes);
+  for (let place = 0; place < sizeBytes; place++) bytes[place] = place * 131 + (place >> 8) * 7 + seed * 29;
+  return bytes;
 }

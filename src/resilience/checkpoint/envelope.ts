@@ -97,7 +97,7 @@ export function encodeEnvelope(state: Uint8Array, options: EnvelopeOptions): Env
   return { info: infoOf(view, id), bytes };
 }
 
-/** What was found where a checkpoint should be. `reason` is for people; the state is given out only where all is right. */
+/** What was found where a checkpoint should be. The state is given out only where all is right. */
 export type Reading =
   | { readonly verdict: "good"; readonly info: CheckpointInfo; readonly state: Uint8Array }
   | { readonly verdict: "damaged"; readonly reason: string }

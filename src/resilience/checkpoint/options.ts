@@ -66,7 +66,7 @@ export interface FallbackEvent {
   readonly fellBack: readonly PassedOver[];
 }
 
-/** On the topic `checkpoint.failed`. A prune that failed after its checkpoint was kept is told here and nowhere else. */
+/** On the topic `checkpoint.failed`. A failed prune after a checkpoint that was kept is told here and nowhere else. */
 export interface CheckpointFailure {
   readonly id: string;
   readonly operation: "checkpoint" | "restore" | "prune";

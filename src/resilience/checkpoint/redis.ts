@@ -1,7 +1,7 @@
 /**
  * Checkpoints in Redis or a server that speaks its protocol and runs its scripts (SPEC R11). An entry of its own:
- * nothing else of Holdfast imports it. The client is the caller's: `createClient()` of `redis` or `@redis/client` (5 and
- * later), connected, or a `Redis` of `ioredis`; it is neither connected nor closed here.
+ * nothing else of Holdfast imports it. The client is the caller's: `createClient()` of `redis` or `@redis/client` (from
+ * 5 on), connected, or a `Redis` of `ioredis`; it is neither connected nor closed here.
  *
  * Three kinds of key for each component, held together on one node of a cluster by the braces:
  *

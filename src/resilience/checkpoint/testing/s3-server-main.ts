@@ -2,7 +2,7 @@
  * An S3 server for tests: s3rver, which checks signatures of version 4 and keeps objects in files, behind a door that
  * makes up for two things it lacks, and adds nothing else:
  *
- *   - It answers a read with half an object while that is being written. Requests for one object go one after the other.
+ *   - It answers a read with half an object while that is written. Requests for one object go one after the other.
  *   - It ignores `If-None-Match: *` and overwrites, as older servers do. As "conditional", the door answers 412 where
  *     the object is there, as AWS does; as "plain" it does not.
  *

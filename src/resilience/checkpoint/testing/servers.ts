@@ -1,4 +1,4 @@
-/** The real servers that tests run against: each on a port of its own of the loopback, with its data in a folder of its own. */
+/** The real servers that tests run against: on the loopback, each with its data in a folder of its own. */
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,11 +17,28 @@ export function hasRedis(): boolean {
 
 export interface RedisServer extends AsyncDisposable {
   readonly socket: string;
+  /** Dies on the spot, and is started again on what it left. */
+  killAndRestart(): Promise<void>;
 }
 
-/** On a socket in its folder. Every write is in its append-only file before it is answered. */
+/** On a socket in its folder. Every write is synced to its append-only file before it is answered. */
 export async function startRedis(): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-redis-"));
+  let running = await redisIn(folder);
+  return {
+    socket: join(folder, "s"),
+    async killAndRestart() {
+      await running.end("SIGKILL");
+      running = await redisIn(folder);
+    },
+    async [Symbol.asyncDispose]() {
+      await running.end("SIGTERM");
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function redisIn(folder: string): Promise<{ end(signal: NodeJS.Signals): Promise<void> }> {
   const socket = join(folder, "s");
   const settings = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "", "--loglevel", "notice"];
   const child = spawn("redis-server", [...settings, "--appendonly", "yes", "--appendfsync", "always"], {
@@ -38,11 +55,9 @@ export async function startRedis(): Promise<RedisServer> {
     });
   });
   return {
-    socket,
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
+    async end(signal) {
+      child.kill(signal);
       await ended;
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
@@ -50,6 +65,8 @@ export async function startRedis(): Promise<RedisServer> {
 export interface S3Server extends AsyncDisposable {
   readonly endpoint: string;
   readonly bucket: string;
+  /** Where it keeps objects, as files. */
+  readonly folder: string;
   /** Requests that were answered, as METHOD PATH STATUS. */
   readonly log: readonly string[];
 }
@@ -80,6 +97,7 @@ export async function startS3(options: { readonly conditional: boolean }): Promi
   return {
     endpoint,
     bucket,
+    folder,
     log,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
