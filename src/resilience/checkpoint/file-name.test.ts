@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fileNameOf, isTemporaryName, parseFileName, temporaryNameOf } from "./file-name.ts";
+import { fileNameOf, isTemporaryName, parseFileName, reservedNameOf, temporaryNameOf } from "./file-name.ts";
 
 describe("names of checkpoint files", () => {
   it("R10: belong to one id and version, also where file names do not tell case", () => {
@@ -7,7 +7,9 @@ describe("names of checkpoint files", () => {
     const names = ids.flatMap((id) => [1, 10, Number.MAX_SAFE_INTEGER].map((version) => ({ id, version })));
     const written = names.map(({ id, version }) => fileNameOf(id, version));
     expect(new Set(written.map((name) => name.toLowerCase())).size).toBe(names.length);
-    expect(written.map(parseFileName)).toEqual(names);
+    expect(written.map(parseFileName)).toEqual(names.map((name) => ({ kind: "checkpoint", ...name })));
+    const reserved = names.map(({ id, version }) => reservedNameOf(id, version));
+    expect(reserved.map(parseFileName)).toEqual(names.map((name) => ({ kind: "reserved", ...name })));
     for (const name of written) expect(temporaryNameOf(name, "0".repeat(32)).length).toBeLessThan(255);
   });
 

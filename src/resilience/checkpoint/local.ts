@@ -2,8 +2,8 @@
  * Checkpoints as files of one folder, written so that no instant exists at which the newest acknowledged one is not
  * whole and durable:
  *
- *     once   the folder is made and synced up to the first that was there; the writer's lock is taken; what an earlier
- *            writer left half done is removed; the folder is synced, so that what is listed from here on stays
+ *     once   the folder is made; the writer's lock is taken; what an earlier writer left half done is removed; the
+ *            folder and all above it are synced, so that what is listed from here on stays
  *     1      a new file beside its final name, created exclusively, under a name nobody can guess
  *     2      written in full through one descriptor, its size compared, synced through that descriptor, closed; an
  *            error of any of these, of close too, is a failed write
@@ -12,15 +12,15 @@
  *
  * After a failed write or sync nothing of that file is believed, and no second sync of it is tried: the system may have
  * dropped what it could not write and call the next sync a success. The file is removed and written again from memory
- * as a new one, once. After a failed sync of the folder either name may survive: the version counts as used, is not
- * listed, and is reported as CHECKPOINT_UNCERTAIN; after the second such failure in a row nothing more is acknowledged
- * until the folder is opened anew (CHECKPOINT_POISONED). No space (ENOSPC, EDQUOT) is a failure like any other.
+ * as a new one, once. After a failed rename or sync of the folder either name may survive: the version counts as used,
+ * is not listed, and is reported as CHECKPOINT_UNCERTAIN; after the second such failure in a row nothing more is
+ * acknowledged until the folder is opened anew (CHECKPOINT_POISONED). No space (ENOSPC, EDQUOT) is a failure as any.
  *
  * Sources: PostgreSQL's "Fsync Errors"; Rebello et al., USENIX ATC 2020.
  */
 
 import { randomBytes as platformRandomBytes } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { HoldfastError, hexOf, untilAborted } from "../../base/index.ts";
 import type { Disk, DiskLock } from "../../disk/index.ts";
 import {
@@ -33,7 +33,7 @@ import {
   uncertain,
   unreadable,
 } from "./backend.ts";
-import { fileNameOf, isTemporaryName, parseFileName, temporaryNameOf } from "./file-name.ts";
+import { fileNameOf, isTemporaryName, parseFileName, reservedNameOf, temporaryNameOf } from "./file-name.ts";
 
 export interface LocalCheckpointsOptions {
   readonly disk: Disk;
@@ -45,9 +45,12 @@ export interface LocalCheckpointsOptions {
   readonly randomBytes?: (count: number) => Uint8Array;
 }
 
-/** Versions beyond the newest that were visible for an instant, and that a power cut may have taken back. */
+/**
+ * Versions beyond the newest that others may have seen, and that a power cut took back: they are left out after an
+ * opening, so that no version ever stands for two states.
+ */
 const unconfirmedLimit = 2;
-const folderSyncFailuresLimit = 2;
+const uncertaintiesLimit = 2;
 const writeTries = 2;
 
 /** Opens with its first use. A failure to open is that use's failure, and the next one tries again. */
@@ -64,12 +67,14 @@ class LocalCheckpoints implements CheckpointBackend {
   readonly #randomBytes: (count: number) => Uint8Array;
   /** The lowest version that was never used, by id; as found when the folder was opened. */
   readonly #next = new Map<string, number>();
+  /** Components whose first version since the opening is reserved. */
+  readonly #reserved = new Set<string>();
   /** Files whose names the folder may not keep. */
   readonly #doubtful = new Set<string>();
   #opening: Promise<DiskLock | undefined> | undefined;
   /** Writes are one after the other: each begins when the one before has settled. */
   #turn: Promise<unknown> = Promise.resolve();
-  #folderSyncFailures = 0;
+  #uncertainties = 0;
   #isClosed = false;
 
   constructor({ disk, folder, readOnly = false, randomBytes = platformRandomBytes }: LocalCheckpointsOptions) {
@@ -84,6 +89,7 @@ class LocalCheckpoints implements CheckpointBackend {
       await this.#open();
       this.#refuseIfPoisoned();
       if (version < this.#nextOf(id)) return false; // mutant: checkpoint-create-only
+      await this.#reserve(id, version); // mutant: checkpoint-reserve
       const temporary = await this.#writeTemporary(id, version, bytes, options.signal);
       await this.#publish(id, version, temporary);
       return true;
@@ -110,7 +116,7 @@ class LocalCheckpoints implements CheckpointBackend {
     const versions = (await untilAborted(this.#names(), options.signal))
       .filter((name) => !this.#doubtful.has(name)) // mutant: checkpoint-doubtful
       .flatMap((name) => parseFileName(name) ?? [])
-      .flatMap((found) => (found.id === id ? [found.version] : []))
+      .flatMap((found) => (found.id === id && found.kind === "checkpoint" ? [found.version] : []))
       .sort((a, b) => a - b);
     return { versions, next: Math.max(this.#nextOf(id), (versions.at(-1) ?? 0) + 1) };
   }
@@ -166,14 +172,41 @@ class LocalCheckpoints implements CheckpointBackend {
     lock = await this.#disk.lock(join(this.#folder, "writer")); // mutant: checkpoint-lock
     try {
       const names = await this.#names();
-      for (const name of names.filter(isTemporaryName)) await this.#discard(join(this.#folder, name));
+      for (const name of names.filter(isTemporaryName)) await this.#discard(join(this.#folder, name)); // mutant: checkpoint-sweep
       await this.#disk.syncFolder(this.#folder); // mutant: checkpoint-open-sync
-      for (const { id, version } of names.flatMap((name) => parseFileName(name) ?? []))
+      await this.#syncAbove(); // mutant: checkpoint-parents
+      for (const { id, version } of names.flatMap((name) => parseFileName(name) ?? [])) {
         this.#next.set(id, Math.max(this.#nextOf(id), version + unconfirmedLimit + 1)); // mutant: checkpoint-gap
+      }
       return lock;
     } catch (error) {
       await lock?.release();
       throw error;
+    }
+  }
+
+  /**
+   * The first version since the opening is written down before it is used: if it and the names after it are lost, and
+   * the next writer loses its own in turn, it is still known that they were used. Later ones stand on those before.
+   */
+  async #reserve(id: string, version: number): Promise<void> {
+    if (this.#reserved.has(id)) return;
+    const name = reservedNameOf(id, version);
+    try {
+      if (!(await this.#names()).includes(name)) {
+        const file = await this.#disk.open(join(this.#folder, name), "create-new");
+        await file.close();
+      }
+      await this.#disk.syncFolder(this.#folder);
+    } catch (cause) {
+      await this.#discard(join(this.#folder, name));
+      throw writeFailed(id, version, cause);
+    }
+    this.#reserved.add(id);
+    for (const older of await this.#names()) {
+      const found = parseFileName(older);
+      if (found?.kind === "reserved" && found.id === id && found.version < version)
+        await this.#discard(join(this.#folder, older));
     }
   }
 
@@ -193,16 +226,7 @@ class LocalCheckpoints implements CheckpointBackend {
       } catch (cause) {
         await this.#discard(temporary);
         if (tries < writeTries) continue;
-        throw new HoldfastError(
-          "CHECKPOINT_WRITE_FAILED",
-          `cannot write version ${version} of ${id}: ${textOf(cause)}`,
-          {
-            cause,
-            hint: "What was kept before is untouched. Mend the disk or free some space, then try again.",
-            retryable: true,
-            details: { id, version, folder: this.#folder },
-          },
-        );
+        throw writeFailed(id, version, cause);
       }
     }
   }
@@ -225,31 +249,38 @@ class LocalCheckpoints implements CheckpointBackend {
     const name = fileNameOf(id, version);
     try {
       await this.#disk.rename(temporary, join(this.#folder, name));
-    } catch (cause) {
-      this.#doubtful.add(name);
-      await this.#discard(temporary);
-      throw uncertain(id, version, `it could not be given its name: ${textOf(cause)}`, cause);
-    }
-    try {
       await this.#disk.syncFolder(this.#folder); // mutant: checkpoint-folder-sync
+      this.#uncertainties = 0;
     } catch (cause) {
       this.#doubtful.add(name);
-      this.#folderSyncFailures++;
-      throw uncertain(id, version, `the folder could not be synced: ${textOf(cause)}`, cause);
+      this.#uncertainties++; // mutant: checkpoint-poison
+      await this.#discard(temporary);
+      throw uncertain(id, version, `its name is in doubt: ${textOf(cause)}`, cause);
     }
-    this.#folderSyncFailures = 0;
   }
 
   #refuseIfPoisoned(): void {
-    if (this.#folderSyncFailures < folderSyncFailuresLimit) return;
+    if (this.#uncertainties < uncertaintiesLimit) return;
     throw new HoldfastError(
       "CHECKPOINT_POISONED",
-      `${this.#folder} could not be synced ${this.#folderSyncFailures} times in a row: nothing more is acknowledged`,
+      `${this.#folder} did not take the last ${this.#uncertainties} versions for sure: nothing more is acknowledged`,
       {
         hint: "Mend the disk, then close these checkpoints and open them anew.",
         details: { folder: this.#folder },
       },
     );
+  }
+
+  /** A writer that was killed may have made folders whose names are not durable yet: nobody can tell from outside. */
+  async #syncAbove(): Promise<void> {
+    for (let path = resolve(this.#folder); path !== dirname(path); path = dirname(path)) {
+      try {
+        await this.#disk.syncFolder(dirname(path));
+      } catch (error) {
+        // What may not even be opened was not made by a writer of ours.
+        if (!hasCode(error, "DISK_DENIED")) throw error;
+      }
+    }
   }
 
   #nextOf(id: string): number {
@@ -273,6 +304,15 @@ class LocalCheckpoints implements CheckpointBackend {
   async #discard(path: string): Promise<void> {
     await this.#disk.remove(path).catch(() => undefined);
   }
+}
+
+function writeFailed(id: string, version: number, cause: unknown): HoldfastError {
+  return new HoldfastError("CHECKPOINT_WRITE_FAILED", `cannot write version ${version} of ${id}: ${textOf(cause)}`, {
+    cause,
+    hint: "What was kept before is untouched. Mend the disk or free some space, then try again.",
+    retryable: true,
+    details: { id, version },
+  });
 }
 
 function textOf(cause: unknown): string {
