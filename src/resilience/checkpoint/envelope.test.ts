@@ -39,7 +39,9 @@ describe("the envelope", () => {
       sizeBytes: state.length,
       formatVersion: 3,
       fnv1a64: "9a0ff30ea445d3e2",
-      sha256: createHash("sha256").update(state).digest("hex"),
+      sha256: createHash("sha256")
+        .update(Buffer.concat([bytes.subarray(0, 56), bytes.subarray(88, 188), state]))
+        .digest("hex"),
     });
   });
 
@@ -89,6 +91,10 @@ describe("the envelope", () => {
       changed(48, 1),
       changed(56, bytes[56]! ^ 1),
       changed(headerBytes, 1),
+      changed(16, 6),
+      changed(33, 1),
+      changed(12, 4),
+      changed(90, 0xff),
     ])
       expect(readEnvelope(sealed(copy), wanted).verdict).toBe("damaged");
   });

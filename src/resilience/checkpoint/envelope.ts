@@ -13,7 +13,7 @@
  *         32      8  created, milliseconds since 1970
  *         40      8  bytes of the payload
  *         48      8  FNV-1a 64 of the payload
- *         56     32  SHA-256 of the payload
+ *         56     32  SHA-256 of bytes 0 to 55 and 88 to 187 and the payload
  *         88     16  nonce: no two writes are the same bytes
  *        104      1  bytes of the id
  *        105     64  the id in ASCII, then zeros
@@ -22,7 +22,8 @@
  *        192      …  payload, to the very end
  *
  * What does not fit in a single place (a flag set, a byte behind the end, a zero that is not) is damage: there is one
- * form for each checkpoint, so nothing that was changed is taken for whole.
+ * form for each checkpoint, so nothing that was changed is taken for whole. The SHA-256 ties the state to its id and
+ * version: a header that was changed and sealed anew does not pass a state off as another one's.
  */
 
 import { createHash } from "node:crypto";
@@ -49,9 +50,9 @@ export interface CheckpointInfo {
   readonly sizeBytes: number;
   /** Of the component, see `Checkpointed`. */
   readonly formatVersion: number;
-  /** 16 digits of hex. */
+  /** Of the state; 16 digits of hex. */
   readonly fnv1a64: string;
-  /** 64 digits of hex. */
+  /** Of the state and all else that is said of it here; 64 digits of hex. */
   readonly sha256: string;
 }
 
@@ -76,7 +77,6 @@ export function encodeEnvelope(state: Uint8Array, options: EnvelopeOptions): Env
   assert(nonce.length === nonceBytes, "a nonce has 16 bytes");
   const bytes = new Uint8Array(headerBytes + state.length);
   const view = new DataView(bytes.buffer);
-  const sha256 = sha256Of(state);
   const fnv = fnv1a64(state);
   const created = Math.max(0, Math.floor(createdMs));
   bytes.set(magic);
@@ -88,12 +88,12 @@ export function encodeEnvelope(state: Uint8Array, options: EnvelopeOptions): Env
   view.setBigUint64(32, BigInt(created), true);
   view.setBigUint64(40, BigInt(state.length), true);
   view.setBigUint64(48, fnv, true);
-  bytes.set(sha256, 56);
   bytes.set(nonce, 88);
   bytes[104] = id.length;
   bytes.set(utf8(id), 105);
-  view.setUint32(crcAt, crc32(bytes.subarray(0, crcAt)), true);
   bytes.set(state, headerBytes);
+  bytes.set(sha256Of(bytes), 56);
+  view.setUint32(crcAt, crc32(bytes.subarray(0, crcAt)), true);
   return { info: infoOf(view, id), bytes };
 }
 
@@ -160,7 +160,7 @@ function payloadFault(bytes: Uint8Array, view: DataView): string | undefined {
   if (said !== found) return `its state has ${found} bytes where its header says ${said}`;
   const state = bytes.subarray(headerBytes);
   if (view.getBigUint64(48, true) !== fnv1a64(state)) return "the FNV-1a 64 of its state is wrong";
-  if (!bytesEqual(sha256Of(state), bytes.subarray(56, 88))) return "the SHA-256 of its state is wrong";
+  if (!bytesEqual(sha256Of(bytes), bytes.subarray(56, 88))) return "its SHA-256 is wrong";
   return undefined;
 }
 
@@ -179,7 +179,8 @@ function infoOf(view: DataView, id: string): CheckpointInfo {
   };
 }
 
-/** The platform's, which is faster than our own. */
+/** Of the envelope but for itself and the CRC over it. The platform's, which is faster than our own. */
 function sha256Of(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
+  const hash = createHash("sha256").update(bytes.subarray(0, 56));
+  return hash.update(bytes.subarray(88, crcAt)).update(bytes.subarray(headerBytes)).digest();
 }
