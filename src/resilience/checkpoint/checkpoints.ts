@@ -189,14 +189,22 @@ export class Checkpoints implements AsyncDisposable {
     options: { readonly keep?: number; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<readonly number[]> {
     const keep = whole("keep", options.keep ?? this.#settings.keep, 2, 1_000_000);
-    const versions = await this.list(id, options);
+    return await this.#prune(id, await this.list(id, options), keep, options.signal);
+  }
+
+  async #prune(
+    id: string,
+    versions: readonly number[],
+    keep: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly number[]> {
     const damaged = this.#components.get(id)?.damaged;
     const good = versions.filter((version) => damaged?.has(version) !== true);
     const oldest = good.at(-keep);
     if (oldest === undefined) return [];
     const removed: number[] = [];
     for (const version of versions.filter((one) => one < oldest)) {
-      await this.#backend.delete(id, version, options);
+      await this.#backend.delete(id, version, { signal });
       damaged?.delete(version);
       removed.push(version);
       this.#counts.pruned++;
@@ -244,11 +252,15 @@ export class Checkpoints implements AsyncDisposable {
     try {
       const state = await component.save({ signal });
       this.#refuseBadState(id, state);
-      const { info, bytes } = await this.#keep(component, state, expected, signal);
+      const { info, bytes, versions } = await this.#keep(component, state, expected, signal);
       this.#counts.checkpoints++;
       this.#counts.bytesWritten += bytes.length;
       this.#saved.publish(info);
-      await this.prune(id, { signal }).catch((error: unknown) => this.#tellFailure(id, "prune", error, signal));
+      try {
+        await this.#prune(id, versions, this.#settings.keep, signal);
+      } catch (error) {
+        this.#tellFailure(id, "prune", error, signal);
+      }
       return info;
     } catch (error) {
       this.#tellFailure(id, "checkpoint", error, signal);
@@ -258,13 +270,16 @@ export class Checkpoints implements AsyncDisposable {
     }
   }
 
-  /** Under a version of its own: each try has a new one, as somebody else or a failure may have taken the last. */
+  /**
+   * Under a version of its own: each try has a new one, as somebody else or a failure may have taken the last. Comes with
+   * the versions that are there then; others may have added newer ones, which only makes these older.
+   */
   async #keep(
     component: Checkpointed,
     state: Uint8Array,
     expected: number | undefined,
     signal: AbortSignal,
-  ): Promise<Envelope> {
+  ): Promise<Envelope & { readonly versions: readonly number[] }> {
     const { id, formatVersion = 1 } = component;
     let isUncertain = false;
     for (let races = 0; ; races++) {
@@ -281,7 +296,8 @@ export class Checkpoints implements AsyncDisposable {
         nonce: this.#randomBytes(16),
       });
       try {
-        if (await this.#backend.put(id, next, envelope.bytes, { signal })) return envelope;
+        const isKept = await this.#backend.put(id, next, envelope.bytes, { signal });
+        if (isKept) return { ...envelope, versions: [...versions, next] };
       } catch (error) {
         // Nobody else can have written, so a second one is safe; where that fails too, the place is not to be trusted.
         if (isUncertain || !this.#backend.capabilities.exclusive || !hasCode(error, "CHECKPOINT_UNCERTAIN"))
