@@ -1,13 +1,13 @@
 /**
- * What checkpoints cost a program that works: PRISM's scenario (SPEC R12) of 100 cycles of work with a checkpoint after
- * every tenth, where it measured 0.34 % and asks for less than 5 %. The work is a heat equation on the very numbers that
- * are kept, calibrated once to the length of PRISM's cycles: about 100 ms.
+ * What checkpoints cost a program that works: PRISM's scenario (SPEC R12) of 100 cycles of work with a checkpoint
+ * after every tenth, where it measured 0.34 % and asks for less than 5 %. The work is a heat equation on the very
+ * numbers that are kept, calibrated once to the length of PRISM's cycles: about 100 ms.
  *
  *     npm run bench:checkpoint [-- --cycles 100] [--every 10] [--cycle-ms 100] [--numbers 1000,100000]
  *
  * Each contender does the same work and keeps the same bytes, in turns. Those that are compared with do less:
- * write-file-atomic replaces one file, syncs it and not its folder, keeps one version and no checksum; a plain writeFile
- * syncs nothing. Prints the share of checkpoint time in work time, and the floor; a missed floor says MISSED.
+ * write-file-atomic replaces one file, syncs it and not its folder, keeps one version and no checksum; a plain
+ * writeFile syncs nothing. Prints the share of checkpoint time in work time, and the floor; a missed floor says MISSED.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";

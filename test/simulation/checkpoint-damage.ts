@@ -1,4 +1,4 @@
-/** What no power cut does: bits that rot, files that are cut off or stand in another one's place, writers side by side. */
+/** What no power cut does: bits that rot, files cut off or in another one's place, writers side by side. */
 
 import { HoldfastError, utf8, utf8Text } from "../../src/base/index.ts";
 import { SimDisk } from "../../src/disk/index.ts";

@@ -1,8 +1,8 @@
 /**
  * Every history of a script of checkpoints: the power goes at each step, leaving every disk that it may; the program
- * dies and starts again on what is there; and the power goes in turn at each step of that. Each time, what comes back is
- * the last acknowledged version or a newer whole one, nothing has to be passed over, nothing half done is left, and no
- * version is used twice.
+ * dies and starts again on what is there; and the power goes in turn at each step of that. Each time, what comes back
+ * is the last acknowledged version or a newer whole one, nothing has to be passed over, nothing half done is left, and
+ * no version is used twice.
  */
 
 import { createHash } from "node:crypto";
@@ -80,7 +80,7 @@ export class CheckpointExploration {
     return disk.faultsStruck > 0;
   }
 
-  /** The system says EIO when a file is closed: its checkpoint is not acknowledged under that file, and none stays open. */
+  /** The system says EIO when a file is closed: the checkpoint is written anew, and no file stays open. */
   async closing(script: Script, occurrence: number): Promise<boolean> {
     const ledger = new CheckpointLedger();
     const disk = new SimDisk();

@@ -1,6 +1,6 @@
 /**
- * Spoiled checkpoint files, from a seed: whatever the bytes, what comes back is the newest file that nobody touched, with
- * the very state that was saved in it, or an error that says what is wrong.
+ * Spoiled checkpoint files, from a seed: whatever the bytes, what comes back is the newest file that nobody touched,
+ * with the very state that was saved in it, or an error that says what is wrong.
  */
 import { describe, expect, it } from "vitest";
 import { chanceOf } from "../../../test/support/mutate.ts";

@@ -271,8 +271,8 @@ export class Checkpoints implements AsyncDisposable {
   }
 
   /**
-   * Under a version of its own: each try has a new one, as somebody else or a failure may have taken the last. Comes with
-   * the versions that are there then; others may have added newer ones, which only makes these older.
+   * Under a version of its own: each try has a new one, as somebody else or a failure may have taken the last. Comes
+   * with the versions that are there then; others may have added newer ones, which only makes these older.
    */
   async #keep(
     component: Checkpointed,

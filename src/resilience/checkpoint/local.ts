@@ -172,7 +172,8 @@ class LocalCheckpoints implements CheckpointBackend {
     lock = await this.#disk.lock(join(this.#folder, "writer")); // mutant: checkpoint-lock
     try {
       const names = await this.#names();
-      for (const name of names.filter(isTemporaryName)) await this.#discard(join(this.#folder, name)); // mutant: checkpoint-sweep
+      const halves = names.filter(isTemporaryName);
+      for (const name of halves) await this.#discard(join(this.#folder, name)); // mutant: checkpoint-sweep
       await this.#disk.syncFolder(this.#folder); // mutant: checkpoint-open-sync
       await this.#syncAbove(); // mutant: checkpoint-parents
       for (const { id, version } of names.flatMap((name) => parseFileName(name) ?? [])) {
