@@ -15,8 +15,8 @@ import { watchedDisk } from "./watched-disk.ts";
 export interface CheckpointEffort {
   /** Of the disks that one power cut may leave, how many at most. */
   readonly survivors: number;
-  /** Of those, how many of which the next life loses its power too, at each of its steps. */
-  readonly nested: number;
+  /** Of so many different ones of those, one whose next life loses its power too, at each of its steps; 0: none. */
+  readonly nestedEvery: number;
   readonly nestedSurvivors: number;
   readonly random: () => number;
 }
@@ -102,7 +102,8 @@ export class CheckpointExploration {
     this.different++;
     const own = ledger.copy();
     const next: Left[] = [];
-    const isNested = depth <= 1 && this.#effort.nested > 0 && this.different % this.#nestedEvery === 0;
+    const { nestedEvery } = this.#effort;
+    const isNested = depth <= 1 && nestedEvery > 0 && this.different % nestedEvery === 0;
     watchSteps(disk, own, () => {
       if (isNested) next.push(...this.#few(disk, own, `${where}, then at ${disk.steps + 1}`));
     });
@@ -143,10 +144,6 @@ export class CheckpointExploration {
     const { nestedSurvivors: limit, random } = this.#effort;
     for (const { choices, disk: found } of disk.survivors({ limit, random }))
       yield { disk: found, ledger: ledger.copy(), where: `${where}, left [${choices}]` };
-  }
-
-  get #nestedEvery(): number {
-    return Math.max(1, Math.floor(this.#effort.survivors / this.#effort.nested));
   }
 
   #note(where: string, { problem }: CheckpointLedger): void {

@@ -2,7 +2,7 @@
  * `npm run simulate:checkpoints`: checkpoints on every disk that a power cut or a failing device may leave.
  *
  *     npm run simulate:checkpoints                     every script of up to 4 operations; minutes
- *     npm run simulate:checkpoints -- --operations 3 --survivors 256 --seed 7
+ *     npm run simulate:checkpoints -- --operations 3 --survivors 64 --seed 7
  *     npm run simulate:checkpoints -- --mutants        each marked line taken out: the simulation must notice
  */
 
@@ -17,7 +17,7 @@ const { values } = parseArgs({
   options: {
     mutants: { type: "boolean", default: false },
     operations: { type: "string", default: "4" },
-    survivors: { type: "string", default: "64" },
+    survivors: { type: "string", default: "512" },
     seed: { type: "string", default: "1" },
   },
 });
@@ -54,7 +54,7 @@ async function simulate(): Promise<number> {
   };
   const faultScripts = [faultyScript, ...checkpointScripts(Math.min(2, operations))];
   const parts = {
-    crash: await checkpointCrashes({ operations, survivors, seed, onScript }),
+    crash: await checkpointCrashes({ operations, survivors, nestedEvery: 2, seed, onScript }),
     fault: await checkpointFaultRows({ scripts: faultScripts, survivors: Math.min(16, survivors), seed, onScript }),
     damage: await checkpointDamage(1),
   };

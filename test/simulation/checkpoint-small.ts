@@ -15,13 +15,13 @@ export async function smallCheckpointSimulation(): Promise<SmallReport> {
   await damage.writers();
   let { states } = damage;
   if (damage.problem !== undefined) return { states, found: { by: "damage", problem: damage.problem } };
-  const effort = { survivors: 16, nested: 2, nestedSurvivors: 3, random: seededRandom(1) };
+  const effort = { survivors: 16, nestedEvery: 8, nestedSurvivors: 3, random: seededRandom(1) };
   const crashes = new CheckpointExploration(effort);
   for (const script of checkpointScripts(1)) if (!crashes.isOver) await crashes.crashes(script);
   if (!crashes.isOver) await crashes.crashes(["save", "save", "save"]);
   states += crashes.states;
   if (crashes.isOver) return { states, found: { by: "crash", problem: crashes.violations.join("; ") } };
-  const faulty = new CheckpointExploration({ ...effort, survivors: 2, nested: 0 });
+  const faulty = new CheckpointExploration({ ...effort, survivors: 2, nestedEvery: 0 });
   for (let occurrence = 1; !faulty.isOver; occurrence++) if (!(await faulty.closing(faultyScript, occurrence))) break;
   for (const row of Object.values(checkpointFaults)) {
     let occurrence = 1;

@@ -18,11 +18,18 @@ export interface CheckpointReport {
 export async function checkpointCrashes(size: {
   readonly operations: number;
   readonly survivors: number;
+  /** Default 8. */
+  readonly nestedEvery?: number;
   readonly seed: number;
   readonly onScript?: (states: number) => void;
 }): Promise<CheckpointReport> {
   const random = seededRandom(size.seed);
-  const run = new CheckpointExploration({ survivors: size.survivors, nested: 4, nestedSurvivors: 4, random });
+  const run = new CheckpointExploration({
+    survivors: size.survivors,
+    nestedEvery: size.nestedEvery ?? 8,
+    nestedSurvivors: 4,
+    random,
+  });
   let scripts = 0;
   for (let length = 1; length <= size.operations; length++) {
     for (const script of checkpointScripts(length)) {
@@ -43,7 +50,7 @@ export async function checkpointFaultRows(size: {
   readonly onScript?: (states: number) => void;
 }): Promise<CheckpointReport> {
   const random = seededRandom(size.seed);
-  const run = new CheckpointExploration({ survivors: size.survivors, nested: 0, nestedSurvivors: 0, random });
+  const run = new CheckpointExploration({ survivors: size.survivors, nestedEvery: 0, nestedSurvivors: 0, random });
   let histories = 0;
   for (const script of size.scripts) {
     for (const row of Object.values(checkpointFaults)) {
