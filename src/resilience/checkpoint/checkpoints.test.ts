@@ -134,6 +134,18 @@ describe("checkpoints", () => {
       throw new Error("no such field");
     };
     await expect(own.kept.restore("counter")).rejects.toMatchObject({ code: "CHECKPOINT_REJECTED" });
+    expect(own.kept.statistics()).toMatchObject({ restores: 0, failures: 1 });
+  });
+
+  it("R10: do without a clock that makes sense, and end before versions do", async () => {
+    const clock = { ...new VirtualClock(), nowMs: () => Number.NaN, monotonicMs: () => 0, schedule: () => () => {} };
+    const own = setting({ clock });
+    expect((await own.kept.checkpoint("counter")).createdMs).toBe(0);
+    const memory = memoryCheckpoints();
+    await memory.put("counter", Number.MAX_SAFE_INTEGER, utf8("last"));
+    await expect(setting({ backend: memory }).kept.checkpoint("counter")).rejects.toMatchObject({
+      code: "CHECKPOINT_EXHAUSTED",
+    });
   });
 });
 

@@ -287,6 +287,7 @@ export class Checkpoints implements AsyncDisposable {
       const parent = versions.at(-1);
       const isExpected = expected === undefined || expected === (parent ?? 0);
       if (!isExpected) throw conflict(id, expected, parent ?? 0); // mutant: checkpoint-expected
+      if (!Number.isSafeInteger(next)) throw exhausted(id);
       const envelope = encodeEnvelope(state, {
         id,
         version: next,
@@ -317,11 +318,11 @@ export class Checkpoints implements AsyncDisposable {
       const found = version === "latest" ? await findNewest(id, search) : await findVersion(id, version, search);
       const { info, state, fellBack } = found;
       for (const one of fellBack) damaged.add(one.version);
+      if (fellBack.length > 0) this.#tellFallback({ id, version: info.version, fellBack });
       if (info.formatVersion > formatVersion) throw tooNew(info, formatVersion);
       signal.throwIfAborted();
       await handOver(component, state, info);
       this.#counts.restores++;
-      if (fellBack.length > 0) this.#tellFallback({ id, version: info.version, fellBack });
       return { version: info.version, info, fellBack };
     } catch (error) {
       this.#tellFailure(id, "restore", error, signal);
@@ -390,6 +391,12 @@ function conflict(id: string, expected: number, found: number): HoldfastError {
   return new HoldfastError("CHECKPOINT_CONFLICT", `${id} is at version ${found}, where ${expected} was expected`, {
     hint: "Another writer came first: restore its version, then decide anew.",
     details: { id, expected, found },
+  });
+}
+
+function exhausted(id: string): HoldfastError {
+  return new HoldfastError("CHECKPOINT_EXHAUSTED", `${id} has used the last version there is`, {
+    hint: "Somebody kept one under a number that is far too high: begin with another id or place.",
   });
 }
 

@@ -79,7 +79,9 @@ export function encodeEnvelope(state: Uint8Array, options: EnvelopeOptions): Env
   const bytes = new Uint8Array(headerBytes + state.length);
   const view = new DataView(bytes.buffer);
   const fnv = fnv1a64Of(state);
-  const created = Math.max(0, Math.floor(createdMs));
+  const created = Number.isFinite(createdMs)
+    ? Math.min(Math.max(0, Math.floor(createdMs)), Number.MAX_SAFE_INTEGER)
+    : 0;
   bytes.set(magic);
   view.setUint16(8, envelopeFormat, true);
   view.setUint16(10, headerBytes, true);

@@ -34,7 +34,8 @@ export function parseFileName(name: string): ParsedName | undefined {
   if (written === undefined) return undefined;
   const id = written.replaceAll(/=([a-z])/g, (_, letter: string) => letter.toUpperCase());
   const version = Number(digits);
-  if (!isId(id) || version === 0 || `${stemOf(id, version)}.${kind}` !== name) return undefined;
+  if (!isId(id) || version === 0 || !Number.isSafeInteger(version) || `${stemOf(id, version)}.${kind}` !== name)
+    return undefined;
   return { kind: kind === "reserved" ? "reserved" : "checkpoint", id, version };
 }
 

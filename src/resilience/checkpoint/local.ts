@@ -99,10 +99,9 @@ class LocalCheckpoints implements CheckpointBackend {
   async get(id: string, version: number, { limitBytes, signal }: GetOptions): Promise<Uint8Array | undefined> {
     await untilAborted(this.#ready(), signal);
     try {
-      return await this.#disk.readFile(this.#pathOf(id, version), {
-        limitBytes,
-        ...(signal === undefined ? {} : { signal }),
-      });
+      const path = this.#pathOf(id, version);
+      const reading = this.#disk.readFile(path, { limitBytes, ...(signal === undefined ? {} : { signal }) });
+      return await untilAborted(reading, signal);
     } catch (error) {
       if (hasCode(error, "DISK_NOT_FOUND")) return undefined;
       if (hasCode(error, "DISK_IO", "DISK_TOO_LARGE", "DISK_NOT_A_FILE"))

@@ -80,6 +80,10 @@ describe.skipIf(noRedis !== "")(`a Redis server${noRedis}`, () => {
   it("R11: keeps to the keys of its prefix", async () => {
     await redisCheckpoints({ client, prefix: "own:" }).put("a.b", 12, utf8("state"));
     expect((await client.keys("own:*")).sort()).toEqual(["own:{a.b}:12", "own:{a.b}:next", "own:{a.b}:versions"]);
+    await client.zAdd("own:{odd}:versions", { score: 1, value: "not a number" });
+    await expect(redisCheckpoints({ client, prefix: "own:" }).list("odd")).rejects.toMatchObject({
+      code: "CHECKPOINT_BACKEND_FAILED",
+    });
     for (const prefix of ["a{b", "a}b", "a b", "x".repeat(201)])
       expect(() => redisCheckpoints({ client, prefix })).toThrow(/CHECKPOINT_BAD_OPTION/);
   });

@@ -115,7 +115,11 @@ class RedisCheckpoints implements CheckpointBackend {
     if (!Array.isArray(found) || !Array.isArray(found[0]))
       throw new HoldfastError("CHECKPOINT_BACKEND_FAILED", `Redis listed ${id} in a form that was not asked for`);
     const next = found[1] === null || found[1] === undefined ? 1 : Number(String(found[1]));
-    return { versions: found[0].map((version) => Number(String(version))), next };
+    const versions = found[0].map((version) => Number(String(version)));
+    if ([next, ...versions].every((one) => Number.isSafeInteger(one) && one > 0)) return { versions, next };
+    throw new HoldfastError("CHECKPOINT_BACKEND_FAILED", `Redis keeps something else under the keys of ${id}`, {
+      hint: "Use a prefix of its own for checkpoints.",
+    });
   }
 
   async delete(id: string, version: number, options: BackendOptions = {}): Promise<void> {

@@ -168,7 +168,8 @@ class S3Checkpoints implements CheckpointBackend {
     return objects
       .flatMap((object) => {
         const [, digits] = /^([0-9]{16})\.checkpoint$/.exec(object.key.slice(prefix.length)) ?? [];
-        return digits === undefined ? [] : [{ ...object, version: Number(digits) }];
+        const version = Number(digits);
+        return Number.isSafeInteger(version) ? [{ ...object, version }] : [];
       })
       .sort((a, b) => a.version - b.version);
   }
