@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { hexOf, utf8, VirtualClock } from "../../base/index.ts";
 import { uncertain } from "./backend.ts";
-import { type CheckpointBackend, checkpoints, type FallbackEvent, memoryCheckpoints } from "./index.ts";
+import { type CheckpointBackend, type CheckpointFallback, checkpoints, memoryCheckpoints } from "./index.ts";
 import { type TextComponent, textComponent } from "./testing/text-component.ts";
 
 interface Setting {
@@ -82,7 +82,7 @@ describe("checkpoints", () => {
     const memory = memoryCheckpoints();
     await save(setting({ backend: memory }), "a", "b", "c");
     const own = setting({ backend: damaging(memory, new Set([2, 3])) });
-    const events: FallbackEvent[] = [];
+    const events: CheckpointFallback[] = [];
     own.kept.onFellBack((event) => events.push(event));
     const { version, fellBack } = await own.kept.restore("counter");
     expect([version, own.component.text]).toEqual([1, "a"]);

@@ -18,11 +18,11 @@ import { type Checkpointed, refuseBadId } from "./component.ts";
 import { type CheckpointInfo, type Envelope, encodeEnvelope } from "./envelope.ts";
 import {
   type CheckpointFailure,
+  type CheckpointFallback,
   type CheckpointOptions,
   type CheckpointOutcome,
   type CheckpointStatistics,
   type CheckpointsOptions,
-  type FallbackEvent,
   type Restored,
   type RestoreOptions,
   type Settings,
@@ -58,7 +58,7 @@ export class Checkpoints implements AsyncDisposable {
   readonly #components = new Map<string, Registered>();
   readonly #overhead: Overhead;
   readonly #saved = new Topic<CheckpointInfo>("checkpoint.saved");
-  readonly #fellBack = new Topic<FallbackEvent>("checkpoint.fell-back");
+  readonly #fellBack = new Topic<CheckpointFallback>("checkpoint.fell-back");
   readonly #failed = new Topic<CheckpointFailure>("checkpoint.failed");
   readonly #counts = {
     checkpoints: 0,
@@ -85,7 +85,7 @@ export class Checkpoints implements AsyncDisposable {
   }
 
   /** A restore had to pass over damaged versions. */
-  onFellBack(listener: Listener<FallbackEvent>): Disposable {
+  onFellBack(listener: Listener<CheckpointFallback>): Disposable {
     return this.#fellBack.subscribe(listener);
   }
 
@@ -334,7 +334,7 @@ export class Checkpoints implements AsyncDisposable {
     return { backend: this.#backend, limitBytes: this.#settings.limitBytes, signal };
   }
 
-  #tellFallback(event: FallbackEvent): void {
+  #tellFallback(event: CheckpointFallback): void {
     this.#counts.fallbacks++;
     this.#fellBack.publish(event);
   }

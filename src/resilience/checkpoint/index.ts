@@ -12,11 +12,11 @@ export { type LocalCheckpointsOptions, localCheckpoints } from "./local.ts";
 export { memoryCheckpoints } from "./memory.ts";
 export type {
   CheckpointFailure,
+  CheckpointFallback,
   CheckpointOptions,
   CheckpointOutcome,
   CheckpointStatistics,
   CheckpointsOptions,
-  FallbackEvent,
   Restored,
   RestoreOptions,
   VerifiedVersion,

@@ -60,7 +60,7 @@ export interface VerifiedVersion {
 }
 
 /** On the topic `checkpoint.fell-back`. */
-export interface FallbackEvent {
+export interface CheckpointFallback {
   readonly id: string;
   readonly version: number;
   readonly fellBack: readonly PassedOver[];
