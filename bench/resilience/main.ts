@@ -47,9 +47,9 @@ const roundOptions: RoundOptions = {
 const say = (lines: readonly string[]): void => void process.stdout.write(`${lines.join("\n")}\n`);
 
 const titles = {
-  closed: "Closed path: a breaker around a call that succeeds",
+  closed: "R7: closed path, a breaker around a call that succeeds",
   pipe: "Pipe: retry, timeout and breaker around a call that succeeds",
-  refusal: "Refusal: an open breaker; bare is a call that fails",
+  refusal: "R1: refusal by an open breaker; bare is a call that fails",
   stackless: "Refusal without stack traces (Error.stackTraceLimit = 0)",
   bytes: "Bytes allocated per call",
   keyed: "10,000 breakers, one a key, each called once, then idle",
