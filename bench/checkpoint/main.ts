@@ -209,9 +209,8 @@ function installPeers(): void {
 
 installPeers();
 const mount = await new NodeDisk().mountOf(tmpdir());
-say(
-  `Node ${process.version}, ${tmpdir()}${mount === undefined ? "" : ` on ${mount.fileSystem}`}; ${flags.cycles} cycles.`,
-);
+const where = mount === undefined ? tmpdir() : `${tmpdir()} on ${mount.fileSystem}`;
+say(`Node ${process.version}, ${where}; ${flags.cycles} cycles.`);
 const rows: string[][] = [];
 const floors: string[] = [];
 for (const numbers of flags.numbers.split(",").map(Number)) {
