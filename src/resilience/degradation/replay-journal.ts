@@ -136,8 +136,8 @@ export class JournalWriter {
   }
 
   async #rewrite(): Promise<boolean> {
-    const alive = this.#snapshot();
     try {
+      const alive = this.#snapshot();
       await this.#journal.rewrite(alive);
       this.#records = alive.length;
       this.#isBroken = false;

@@ -303,6 +303,7 @@ class Monitor implements HealthMonitor {
     this.#metrics?.gauge("holdfast_health_availability", availability);
     this.#componentChanged.publish({ name, from, to, stale: isStale, detail });
     if (this.#level === before) return;
+    this.#metrics?.gauge("holdfast_health_level", levels.indexOf(this.#level));
     this.#metrics?.count("holdfast_health_level_changes_total", 1, { from: before, to: this.#level });
     this.#levelChanged.publish({ from: before, to: this.#level, availability, component: name });
   }
