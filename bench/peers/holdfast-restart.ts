@@ -82,12 +82,6 @@ export const restartAnswers: Answers = {
     };
   },
 
-  async "cockatiel-listener-success"() {
-    const loud = await endWithListeners(true);
-    const quiet = await endWithListeners(false);
-    return { holds: loud === quiet, observed: `throwing: ${loud}; quiet: ${quiet}` };
-  },
-
   async "opossum-listener-success"() {
     const loud = await endWithListeners(true);
     const quiet = await endWithListeners(false);

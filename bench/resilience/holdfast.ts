@@ -1,10 +1,15 @@
 /** Holdfast's own. */
 import {
+  bulkhead,
   type CircuitBreaker,
   type CircuitBreakerOptions,
   circuitBreaker,
   countWindow,
   keyedBreakers,
+  type Policy,
+  pipe,
+  retry,
+  timeout,
   timeWindow,
 } from "../../src/resilience/index.ts";
 import type { AsyncContender, Contender, SyncContender } from "./contender.ts";
@@ -12,6 +17,7 @@ import type { AsyncContender, Contender, SyncContender } from "./contender.ts";
 type OpensOn = NonNullable<CircuitBreakerOptions["opensOn"]>;
 
 const openMs = 3_600_000;
+const timeoutMs = 10_000;
 
 const kinds: Readonly<Record<string, OpensOn>> = {
   consecutive: { averageRate: false },
@@ -21,10 +27,27 @@ const kinds: Readonly<Record<string, OpensOn>> = {
   "with slow calls": { window: timeWindow({ durationMs: 10_000, failureRate: 0.5, slowRate: 0.5, slowCallMs: 1_000 }) },
 };
 
-export const holdfastContenders: readonly Contender[] = Object.entries(kinds).flatMap(([kind, opensOn]) => [
-  asyncBreaker(kind, opensOn),
-  syncBreaker(kind, opensOn),
-]);
+export const holdfastContenders: readonly Contender[] = [
+  ...Object.entries(kinds).flatMap(([kind, opensOn]) => [asyncBreaker(kind, opensOn), syncBreaker(kind, opensOn)]),
+  pipeOf("pipe(retry, timeout, breaker)", (breaker) => pipe(retry(), timeout({ timeoutMs }), breaker)),
+  pipeOf("pipe(retry, bulkhead, timeout, breaker)", (breaker) =>
+    pipe(retry(), bulkhead({ concurrency: 16, queueLimit: 16 }), timeout({ timeoutMs }), breaker),
+  ),
+];
+
+function pipeOf(name: string, around: (breaker: CircuitBreaker) => Policy): AsyncContender {
+  return {
+    name: `holdfast, ${name}`,
+    row: "pipe",
+    role: "holdfast",
+    kind: "async",
+    takesSignal: true,
+    make: () => {
+      const policy = around(breakerOf({ averageRate: false }));
+      return (call, signal) => (signal === undefined ? policy.run(call) : policy.run(call, { signal }));
+    },
+  };
+}
 
 function asyncBreaker(kind: string, opensOn: OpensOn): AsyncContender {
   return {

@@ -7,13 +7,17 @@
  * `// → throws CODE` awaits an error with that code. An arrow that is never reached fails too.
  */
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const root = join(import.meta.dirname, "../..");
 const checks = pathToFileURL(join(import.meta.dirname, "example-checks.ts")).href;
 const limitMs = 20_000;
+/** What the package exports, from which the sources follow. */
+const exported = (
+  JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: Record<string, { default?: string }> }
+).exports;
 
 export interface Example {
   readonly page: string;
@@ -66,10 +70,11 @@ function programOf({ page, line, code }: Example): string {
 }
 
 function sourceImport(text: string): string {
-  return text.replace(/(from|import) "holdfast(\/[a-z/-]+)?"/, (_, keyword: string, part = "") => {
-    const path = join(root, "src", part, "index.ts");
-    if (!existsSync(path)) throw new Error(`holdfast${part} is not among the sources`);
-    return `${keyword} "${pathToFileURL(path).href}"`;
+  return text.replace(/(from|import) "holdfast(\/[a-z0-9/-]+)?"/, (_, keyword: string, part = "") => {
+    const built = exported[`.${part}`]?.default;
+    if (built === undefined) throw new Error(`holdfast${part} is not exported`);
+    const source = built.replace("./dist/", "src/").replace(/\.js$/, ".ts");
+    return `${keyword} "${pathToFileURL(join(root, source)).href}"`;
   });
 }
 

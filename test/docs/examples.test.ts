@@ -2,7 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { examplesIn, examplesOf, faultOfExample } from "./example-runner.ts";
 
-const pages = ["docs/degradation.md", "docs/policy.md", "docs/resilience-migration.md", "docs/resilience.md"];
+const pages = [
+  "docs/checkpoints.md",
+  "docs/degradation.md",
+  "docs/policy.md",
+  "docs/resilience-migration.md",
+  "docs/resilience.md",
+];
 
 describe.each(pages)("%s", (page) => {
   const examples = examplesOf(page);

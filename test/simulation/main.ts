@@ -31,7 +31,7 @@ process.exitCode = values.mutants ? await mutants() : await simulate();
 
 async function mutants(): Promise<number> {
   let failed = 0;
-  for await (const result of runMutants()) {
+  for await (const result of runMutants("log")) {
     const { mutant, found } = result;
     const isRight = mutant === undefined ? found === undefined : found !== undefined && found.by !== "broken";
     if (!isRight) failed++;

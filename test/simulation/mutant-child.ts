@@ -1,6 +1,6 @@
 /**
- * Runs the small simulation on the sources with one marked line taken out (none where no name is given), and prints
- * what it found as JSON.
+ * Runs the small simulation of the log or of the checkpoints on the sources with one marked line taken out (none where
+ * no name is given), and prints what it found as JSON.
  */
 
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
 import { withoutMutant } from "./mutants.ts";
 
-const [, , name] = process.argv;
+const [, , subject, name] = process.argv;
 
 if (name !== undefined) {
   registerHooks({
@@ -22,5 +22,8 @@ if (name !== undefined) {
 
 // Stacks are not needed, and take a third of the time where every crash is an exception.
 Error.stackTraceLimit = 0;
-const { smallSimulation } = await import("./small.ts");
-process.stdout.write(JSON.stringify(await smallSimulation()));
+const small =
+  subject === "log"
+    ? (await import("./small.ts")).smallSimulation
+    : (await import("./checkpoint-small.ts")).smallCheckpointSimulation;
+process.stdout.write(JSON.stringify(await small()));

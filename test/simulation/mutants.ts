@@ -1,7 +1,7 @@
 /**
- * Mutants: lines of the log without which it would lose something or believe something wrong. Each is marked in the
- * sources by `// mutant: NAME`; taken out, one at a time, in a process of its own, it must be missed by the simulation.
- * So no sync and no check is there for nothing, and the simulation finds what it is for.
+ * Mutants: lines without which the log or the checkpoints would lose something or believe something wrong. Each is
+ * marked in the sources by `// mutant: NAME`; taken out, one at a time, in a process of its own, it must be missed by
+ * the simulation. So no sync and no check is there for nothing, and the simulation finds what it is for.
  */
 
 import { execFile } from "node:child_process";
@@ -11,6 +11,10 @@ import type { SmallReport } from "./small.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const mark = /\/\/ mutant: ([a-z0-9-]+)$/;
+
+/** What is simulated, and where its lines are. */
+export const subjects = { log: "src/wal", checkpoints: "src/resilience/checkpoint" } as const;
+export type Subject = keyof typeof subjects;
 
 export interface Mutant {
   readonly name: string;
@@ -25,16 +29,17 @@ export interface MutantResult {
   readonly found: SmallReport["found"] | { readonly by: "broken"; readonly problem: string };
 }
 
-export function listMutants(): Mutant[] {
-  const paths = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((path) =>
+export function listMutants(subject: Subject): Mutant[] {
+  const folder = subjects[subject];
+  const paths = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).filter((path) =>
     /\.ts$/.test(path),
   );
   return paths.sort().flatMap((path) =>
-    readFileSync(join(root, "src", path), "utf8")
+    readFileSync(join(root, folder, path), "utf8")
       .split("\n")
       .flatMap((text, place) => {
         const [, name] = mark.exec(text.trimEnd()) ?? [];
-        return name === undefined ? [] : [{ name, path: `src/${path}`, line: place + 1, text: text.trim() }];
+        return name === undefined ? [] : [{ name, path: `${folder}/${path}`, line: place + 1, text: text.trim() }];
       }),
   );
 }
@@ -46,12 +51,16 @@ export function withoutMutant(text: string, name: string): string {
 }
 
 /** Runs the simulation without this line; without an argument, on the sources as they are. */
-export async function runMutant(mutant?: Mutant): Promise<MutantResult> {
+export async function runMutant(subject: Subject, mutant?: Mutant): Promise<MutantResult> {
   const child = join(import.meta.dirname, "mutant-child.ts");
   const output = await new Promise<string>((resolve) => {
     const options = { timeout: 120_000, maxBuffer: 1 << 24 };
-    execFile(process.execPath, [child, ...(mutant === undefined ? [] : [mutant.name])], options, (error, out, err) =>
-      resolve(error === null ? out : JSON.stringify({ found: { by: "broken", problem: `${err}${error.message}` } })),
+    execFile(
+      process.execPath,
+      [child, subject, ...(mutant === undefined ? [] : [mutant.name])],
+      options,
+      (error, out, err) =>
+        resolve(error === null ? out : JSON.stringify({ found: { by: "broken", problem: `${err}${error.message}` } })),
     );
   });
   const { found } = JSON.parse(output) as SmallReport;
@@ -61,11 +70,11 @@ export async function runMutant(mutant?: Mutant): Promise<MutantResult> {
 }
 
 /** The sources as they are, then every mutant; two at a time. */
-export async function* runMutants(): AsyncGenerator<MutantResult> {
-  const waiting: (Mutant | undefined)[] = [undefined, ...listMutants()];
+export async function* runMutants(subject: Subject): AsyncGenerator<MutantResult> {
+  const waiting: (Mutant | undefined)[] = [undefined, ...listMutants(subject)];
   const running: Promise<MutantResult>[] = [];
   while (waiting.length > 0 || running.length > 0) {
-    while (running.length < 2 && waiting.length > 0) running.push(runMutant(waiting.shift()));
+    while (running.length < 2 && waiting.length > 0) running.push(runMutant(subject, waiting.shift()));
     const next = running.shift();
     if (next !== undefined) yield await next;
   }

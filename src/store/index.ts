@@ -1,0 +1,2 @@
+/** The store, in the making: its graph. */
+export * from "./graph/index.ts";
