@@ -10,6 +10,7 @@ export {
   HoldfastError,
   type HoldfastErrorOptions,
 } from "./errors.ts";
+export { type Linked, LinkedOrder } from "./linked-order.ts";
 export { LruMap } from "./lru-map.ts";
 export { MemoryMetrics, type MetricLabels, type Metrics } from "./metrics.ts";
 export { nearestName } from "./nearest-name.ts";
