@@ -89,7 +89,10 @@ export interface Disk {
   list(path: string): Promise<FolderEntry[]>;
   /** undefined where nothing has that path. */
   stat(path: string): Promise<FileStat | undefined>;
-  /** Makes a folder and its parents, durably. One that is already there is no error. */
+  /**
+   * Makes a folder and its parents, durably. One that is already there is no error, and is durable afterwards: who made
+   * it may have been killed before the folder above was synced.
+   */
   makeFolder(path: string): Promise<void>;
   syncFolder(path: string): Promise<void>;
   /** Takes `path` for this process until released, or fails with DISK_LOCKED and the holder's pid. */
