@@ -64,6 +64,16 @@ async function usedBytes(disk: Disk): Promise<number> {
   return sum;
 }
 
+/** The same object with some of its methods replaced. */
+function changed<T extends object>(target: T, changes: Partial<T>): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      const own: unknown = Reflect.get(changes, name) ?? Reflect.get(target, name);
+      return typeof own === "function" && !(name in changes) ? own.bind(target) : own;
+    },
+  });
+}
+
 describe("the content log", () => {
   it("S5: gives back what was written, after a restart too, and contents of no bytes", async () => {
     const disk = new SimDisk();
@@ -153,6 +163,34 @@ describe("the content log", () => {
     done = true;
     await Promise.all(readers);
     expect(reads).toBeGreaterThan(0);
+  });
+
+  it("S7: concurrency 1: a read that began before the swap ends in the old file, which is deleted after it", async () => {
+    const disk = new SimDisk();
+    const { live } = await fragmented(disk);
+    let gate: Promise<void> | undefined;
+    // As `disk`, with reads that take as long as the gate is closed.
+    const slow = changed<Disk>(disk, {
+      open: async (...words) => {
+        const file = await disk.open(...words);
+        const readAt = async (target: Uint8Array, offset: number): Promise<number> => {
+          await gate;
+          return await file.readAt(target, offset);
+        };
+        return changed(file, { readAt });
+      },
+    });
+    const log = await openLog(slow);
+    const [[number, handle]] = [...live] as [[number, ContentHandle]];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate = promise;
+    const reading = log.read(handle);
+    gate = undefined;
+    await log.compact({ isLive: liveness(live.values()), minimumGarbage: 0 });
+    expect(await disk.stat(`${folder}/${handle.file}.content`)).toBeDefined();
+    resolve();
+    expect(bytesEqual(await reading, contentOf(number))).toBe(true);
+    expect(await disk.stat(`${folder}/${handle.file}.content`)).toBe(undefined);
   });
 
   it("S7: concurrency 2: what is written during a compaction is not lost", async () => {
@@ -250,6 +288,7 @@ describe("the content log", () => {
     await expect(log.compact({ isLive, signal: controller.signal })).rejects.toThrow("enough");
     expect(seen.length).toBeGreaterThanOrEqual(2);
     expect(await usedBytes(disk)).toBe(before);
+    expect((await disk.list(folder)).filter(({ name }) => name.endsWith(".tmp"))).toEqual([]);
     await expectAll(log, live);
     await log.compact({ isLive });
     expect(seen.at(-1)).toBe(1);

@@ -232,7 +232,8 @@ export class ContentLog implements AsyncDisposable {
       await catalog.commit({ add: written === undefined ? [] : [written], remove });
     } catch (error) {
       await writer.abandon();
-      // Whether the commit took place may be unknown: the file stays, and the next opening sweeps it if nobody names it.
+      // Whether the commit took place may be unknown: the file stays, and the next opening sweeps it where nobody
+      // names it.
       await added?.close();
       throw error;
     }
