@@ -73,8 +73,8 @@ export function separatorOf(before: Uint8Array, upTo: Uint8Array): Uint8Array {
 
 /**
  * The hash of a key: `target[0]` its lower, `target[1]` its upper 32 bits. Part of the segment format: filters on disk
- * are made of it. Two lanes of multiply and rotate, a word of four bytes at a time, each mixed at the end as MurmurHash3
- * does; not for keys that an adversary chooses to collide, which would cost time and nothing else.
+ * are made of it. Two lanes of multiply and rotate, a word of four bytes at a time, each mixed at the end as
+ * MurmurHash3 does; not for keys that an adversary chooses to collide, which would cost time and nothing else.
  */
 export function hashKey(key: Uint8Array, target: Uint32Array): void {
   const whole = key.length & ~3;

@@ -1,6 +1,6 @@
 /**
- * The keys of a memtable in order, made when somebody asks: a write only notes its new key. What was noted is sorted and
- * folded in when the order is read, and every 4,096 new keys, so that no single read or flush sorts them all.
+ * The keys of a memtable in order, made when somebody asks: a write only notes its new key. What was noted is sorted
+ * and folded in when the order is read, and every 4,096 new keys, so that no single read or flush sorts them all.
  *
  * The order is a list of leaves that are never changed once they are published: folding replaces the leaves it touches
  * and the list. A cursor keeps the list it began with, and so walks the same keys however many are added meanwhile.

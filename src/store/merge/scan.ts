@@ -24,7 +24,10 @@ export interface ScanOptions extends KeyRange {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Batches as they come, at most `batchLimit` entries each and never an empty one: a promise for each, not for each entry. */
+/**
+ * Batches as they come, at most `batchLimit` entries each and never an empty one: a promise for each, not for each
+ * entry.
+ */
 export async function* scanEntries(
   sources: readonly CursorSource[],
   options: ScanOptions = {},

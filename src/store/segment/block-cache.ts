@@ -1,9 +1,9 @@
 /**
  * Blocks of all segments that were read, in as many bytes as they may take.
  *
- * A segment finds its block in an array of its own, by number: a hit is an index and a mark. What goes is decided by the
- * clock algorithm (Corbató 1968): a hand goes round over all blocks and takes the first that was not used since it came
- * by last. Scans fill what is free and push nothing out.
+ * A segment finds its block in an array of its own, by number: a hit is an index and a mark. What goes is decided by
+ * the clock algorithm (Corbató 1968): a hand goes round over all blocks and takes the first that was not used since it
+ * came by last. Scans fill what is free and push nothing out.
  */
 
 import { assert } from "../../base/index.ts";

@@ -1,4 +1,6 @@
-/** Cuts a run of entries into blocks and notes for the index where each is and what separates it from the one before. */
+/**
+ * Cuts a run of entries into blocks and notes for the index where each is and what separates it from the one before.
+ */
 
 import { type Entry, latestSequence, noBytes } from "../entry.ts";
 import { compareKeys, separatorOf } from "../key.ts";

@@ -1,9 +1,10 @@
 /**
  * Which keys a segment surely has not: a Bloom filter split into blocks of 256 bits, so that a question touches one
- * cache line. The upper half of a key's hash chooses the block; the lower half, times eight odd numbers, one bit in each
- * of its eight words (Putze, Sanders, Singler 2007; the form is that of Impala and Parquet).
+ * cache line. The upper half of a key's hash chooses the block; the lower half, times eight odd numbers, one bit in
+ * each of its eight words (Putze, Sanders, Singler 2007; the form is that of Impala and Parquet).
  *
- * With 12 bits a key, about 1 in 200 keys that are not there is taken for present. Nothing that is there ever is missed.
+ * With 12 bits a key, about 1 in 200 keys that are not there is taken for present. Nothing that is there ever is
+ * missed.
  *
  *     u32 × 8 a block, nothing else
  */

@@ -1,10 +1,10 @@
 /**
  * Writes a segment from entries that come in order.
  *
- * The file has a temporary name until everything in it is durable; then it is moved to its own and the folder is synced.
- * So a file that is named as a segment is a whole one, and what a crash leaves behind is named as nothing. Any failure,
- * and an abort, leaves no file. In memory there are the entries of one block, half a MiB of finished ones, 8 bytes for
- * each key, some 60 for each block, and the tombstones a second time.
+ * The file has a temporary name until everything in it is durable; then it is moved to its own and the folder is
+ * synced. So a file that is named as a segment is a whole one, and what a crash leaves behind is named as nothing. Any
+ * failure, and an abort, leaves no file. In memory there are the entries of one block, half a MiB of finished ones, 8
+ * bytes for each key, some 60 for each block, and the tombstones a second time.
  */
 
 import { join } from "node:path";
