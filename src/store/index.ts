@@ -2,6 +2,7 @@
  * The store, which is being built: so far the sorted table in memory, immutable segments, merges over both, and the
  * manifest that says which segments there are. The engine above them is to come.
  */
+export { openManifest, readManifest } from "./manifest/open-manifest.ts";
 export { Memtable } from "./memtable/memtable.ts";
 export { compactEntries } from "./merge/compaction.ts";
 export { lookUp } from "./merge/lookup.ts";
