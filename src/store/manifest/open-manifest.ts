@@ -6,6 +6,7 @@
  */
 
 import { join } from "node:path";
+import { HoldfastError } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
 import { readCurrent } from "./current.ts";
 import { Manifest } from "./manifest.ts";
@@ -53,7 +54,7 @@ export async function openManifest(options: OpenManifestOptions): Promise<Opened
   const lastManifest = highest(names, ["manifest"]);
   const read = await readManifest({ disk, folder });
   const state = read?.state ?? emptyState;
-  if (read === undefined) refuseLostCurrent(folder, names);
+  if (read === undefined) await refuseLostCurrent(disk, folder, names);
   const mustRewrite = read === undefined || read.torn !== undefined || read.healed.length > 0;
   const number = mustRewrite ? lastManifest + 1 : read.number;
   const nextFileId = Math.max(state.nextFileId, highest(names, [...fileKinds, "temporary"]) + 1);
@@ -106,10 +107,24 @@ export async function readManifest(options: {
   return { number: current.manifest, state: content.state, content, torn: content.torn, healed };
 }
 
-function refuseLostCurrent(folder: string, names: readonly string[]): void {
-  const [file] = names.filter((name) => fileKinds.some((kind) => parseName(name)?.what === kind));
-  if (file === undefined) return;
-  throw manifestError(join(folder, currentName), 0, `it is not there, though ${file} is`);
+async function refuseLostCurrent(disk: Disk, folder: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const named = parseName(name);
+    const isFile = fileKinds.some((kind) => named?.what === kind);
+    const isUsed = named?.what === "manifest" && (await wasUsed(disk, join(folder, name), named.number));
+    if (isFile || isUsed) throw manifestError(join(folder, currentName), 0, `it is not there, though ${name} is`);
+  }
+}
+
+/** A manifest that a crash left before CURRENT named it says nothing, or is not even whole. */
+async function wasUsed(disk: Disk, path: string, number: number): Promise<boolean> {
+  try {
+    const { edits, state } = walkManifest(path, number, await disk.readFile(path, { limitBytes: readLimitBytes }));
+    return edits > 1 || state.files.size + state.values.size > 0;
+  } catch (error) {
+    if (HoldfastError.is(error) && error.code === "STORE_MANIFEST_CORRUPT") return false;
+    throw error;
+  }
 }
 
 async function namesIn(disk: Disk, folder: string): Promise<string[]> {

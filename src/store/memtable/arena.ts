@@ -20,7 +20,7 @@ export class Arena {
     const { length } = bytes;
     this.usedBytes += length;
     if (length > chunkBytes / 4) return this.#appendAlone(bytes);
-    if (this.#next + length > chunkBytes) this.#open();
+    if (this.#next + length > chunkBytes || this.#current < 0) this.#open();
     const chunk = this.chunks[this.#current];
     const offset = this.#next;
     if (length > 24) chunk.set(bytes, offset);

@@ -6,7 +6,7 @@ import { Block, blockFault } from "./block.ts";
 import type { BlockCache, BlockTable } from "./block-cache.ts";
 import type { BlockIndex } from "./block-index.ts";
 import { corruptError, type SegmentDamage } from "./damage.ts";
-import { sectionName } from "./format.ts";
+import { aligned, sectionName } from "./format.ts";
 import type { SegmentProperties } from "./properties.ts";
 import type { SegmentFile } from "./segment-file.ts";
 
@@ -49,14 +49,13 @@ export class BlockSection {
   }
 
   /** The bytes of neighbouring blocks, by one read. They are checked when each is taken. */
-  async loadRun(first: number, last: number): Promise<BlockRun> {
+  async loadRun(first: number, last: number, options: { readonly withGap?: boolean } = {}): Promise<BlockRun> {
     const { offsets, lengths } = this.index;
     const start = offsets[first];
+    const end = offsets[last] + lengths[last];
     this.cache.misses += last - first + 1;
-    return {
-      start,
-      bytes: await this.#file.read(start, offsets[last] + lengths[last] - start, sectionName(this.#type)),
-    };
+    const lengthBytes = (options.withGap === true ? aligned(end) : end) - start;
+    return { start, bytes: await this.#file.read(start, lengthBytes, sectionName(this.#type)) };
   }
 
   /** A block of a run, which must hold it. Kept only where the cache has room. */

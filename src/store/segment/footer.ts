@@ -39,6 +39,7 @@ export function headerFault(bytes: Uint8Array, fileId: number): string | undefin
   if (!bytesEqual(bytes.subarray(0, 8), magic)) return "the file does not begin as a segment";
   if (view.getUint32(12, true) !== headerChecksum(bytes)) return "the checksum of the header is wrong";
   if (readU64(view, 16) !== fileId) return "the header is of another file";
+  if (bytes.subarray(24).some((byte) => byte !== 0)) return "the end of the header is not empty";
   return undefined;
 }
 

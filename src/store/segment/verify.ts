@@ -4,7 +4,7 @@ import { type Entry, entryKind } from "../entry.ts";
 import { compareKeys, hashKey } from "../key.ts";
 import type { Block } from "./block.ts";
 import type { BlockSection } from "./block-section.ts";
-import { damageOf, type SegmentDamage } from "./damage.ts";
+import { corruptError, damageOf, type SegmentDamage } from "./damage.ts";
 import type { Filter } from "./filter.ts";
 import { headerFault } from "./footer.ts";
 import { firstForeignType, headerBytes, sectionName, sectionType, tableRowBytes, tailBytes } from "./format.ts";
@@ -106,8 +106,11 @@ class Verification {
     for (let place = 0; place < section.index.blocks; place++) {
       await this.#noting(async () => {
         // From the disk, whatever the cache holds.
-        const run = await section.loadRun(place, place);
-        visit(section.check(run, place), place);
+        const run = await section.loadRun(place, place, { withGap: true });
+        const block = section.check(run, place);
+        if (run.bytes.subarray(block.bytes.length).some((byte) => byte !== 0))
+          throw corruptError(section.damageAt(place, "what follows the block is not empty"));
+        visit(block, place);
       });
     }
   }
