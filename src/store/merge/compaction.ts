@@ -108,8 +108,10 @@ class Compaction {
   }
 
   #keepGone(cursor: Cursor): void {
-    if (cursor.kind !== entryKind.tombstone) this.#drop(cursor);
-    const tombstone: Entry = { ...cursor.entry(), kind: entryKind.tombstone, value: noBytes, expiryMs: 0 };
+    const entry = cursor.entry();
+    const isTombstone = entry.kind === entryKind.tombstone;
+    if (!isTombstone) this.#options.onDropped?.(entry);
+    const tombstone: Entry = isTombstone ? entry : { ...entry, kind: entryKind.tombstone, value: noBytes, expiryMs: 0 };
     if (this.#options.isBottom) this.#pending.push(tombstone);
     else this.kept.push(tombstone);
   }

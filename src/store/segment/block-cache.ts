@@ -89,7 +89,8 @@ export class BlockCache {
       this.#usedBytes -= costOf(block);
       this.#evictions++;
       const last = this.#ring.pop()!;
-      if (this.#hand < this.#ring.length) this.#ring[this.#hand] = last;
+      // The last is the youngest: the hand goes past it.
+      if (this.#hand < this.#ring.length) this.#ring[this.#hand++] = last;
       return;
     }
   }

@@ -5,7 +5,7 @@ import { type Entry, handleBytes } from "../entry.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import { scanEntries } from "../merge/scan.ts";
 import { copyOf, plainEntry, randomEntry, randomKey, tombstone, VersionModel } from "../testing/model.ts";
-import { folder, opened, written } from "../testing/segments.ts";
+import { folder, opened, withFiles, written } from "../testing/segments.ts";
 import { gathered, walked } from "../testing/walk.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import { verifySegment } from "./verify.ts";
@@ -230,18 +230,11 @@ describe("the writer of a segment", () => {
 
 /** The same disk; notes how many bytes each read asked for. */
 function counting(disk: SimDisk, reads: number[]): SimDisk {
-  return new Proxy(disk, {
-    get(target, name) {
-      if (name !== "open") return Reflect.get(target, name, target);
-      return async (...parameters: Parameters<SimDisk["open"]>) => {
-        const file = await target.open(...parameters);
-        const readAt = file.readAt.bind(file);
-        file.readAt = (bytes, offset) => {
-          reads.push(bytes.length);
-          return readAt(bytes, offset);
-        };
-        return file;
-      };
-    },
+  return withFiles(disk, (file) => {
+    const readAt = file.readAt.bind(file);
+    file.readAt = (bytes, offset) => {
+      reads.push(bytes.length);
+      return readAt(bytes, offset);
+    };
   });
 }

@@ -1,6 +1,6 @@
 /** Segments for tests, by few words. */
 
-import { SimDisk } from "../../disk/index.ts";
+import { type DiskFile, SimDisk } from "../../disk/index.ts";
 import type { Entry } from "../entry.ts";
 import { BlockCache } from "../segment/block-cache.ts";
 import { openSegment, type Segment } from "../segment/segment.ts";
@@ -49,4 +49,19 @@ export async function withBytes({ summary }: TestSegment, bytes: Uint8Array): Pr
   await disk.makeFolder(folder);
   await disk.writeFile(`${folder}/${summary.name}`, bytes);
   return disk;
+}
+
+/** The same disk, with each file changed as it is opened. */
+export function withFiles(disk: SimDisk, change: (file: DiskFile) => void): SimDisk {
+  return new Proxy(disk, {
+    get(target, name) {
+      const found: unknown = Reflect.get(target, name, target);
+      if (name !== "open") return typeof found === "function" ? found.bind(target) : found;
+      return async (...parameters: Parameters<SimDisk["open"]>) => {
+        const file = await target.open(...parameters);
+        change(file);
+        return file;
+      };
+    },
+  });
 }
