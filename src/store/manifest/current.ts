@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { HoldfastError, utf8, utf8Text } from "../../base/index.ts";
+import { HoldfastError, utf8 } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
 import { versionError } from "../segment/damage.ts";
 import { currentName } from "./names.ts";
@@ -29,9 +29,10 @@ export async function readCurrent(
   const path = join(folder, currentName);
   const bytes = await bytesOf(disk, path);
   if (bytes === undefined) return undefined;
-  const text = utf8Text(bytes);
+  const text = Buffer.from(bytes).toString("latin1");
   const numbers = new Set<number>();
-  for (const line of text.match(/[^\n]*\n/g) ?? []) {
+  // By halves, not by line ends: those may be the damage.
+  for (const line of [text.slice(0, text.length / 2), text.slice(text.length / 2)]) {
     const [, version, manifest] = /^holdfast-store (\d{1,9}) (\d{10,16}) [0-9a-f]{8}\n$/.exec(line) ?? [];
     if (version === undefined || line !== lineOf(Number(version), Number(manifest))) continue;
     if (Number(version) !== manifestVersion) throw versionError(path, Number(version), manifestVersion);
