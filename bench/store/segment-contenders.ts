@@ -55,56 +55,68 @@ interface Lmdb {
   close(): Promise<void>;
 }
 
-export const holdfast: Contender = {
-  name: "holdfast segment",
-  async build(folder, { keys, values }) {
-    const disk = new NodeDisk();
-    const writer = await SegmentWriter.create({ disk, folder, name: "1.segment", fileId: 1 });
-    for (const [place, key] of keys.entries()) {
-      const entry = {
-        key,
-        value: values[place]!,
-        sequence: place + 1,
-        kind: 1,
-        expiryMs: 0,
-        flags: 0,
-        kappa: 0,
-      } as const;
-      const writing = writer.add(entry);
-      if (writing instanceof Promise) await writing;
-    }
-    await writer.finish();
-  },
-  async open(folder) {
-    const cache = new BlockCache({ limitBytes: cacheBytes });
-    const segment = await openSegment({ disk: new NodeDisk(), folder, name: "1.segment", fileId: 1, cache });
-    return {
-      async get(keys) {
-        let bytes = 0;
-        for (const key of keys) {
-          const answer = segment.get(key);
-          const entry = answer instanceof Promise ? await answer : answer;
-          bytes += entry?.value.length ?? 0;
-        }
-        return bytes;
-      },
-      async scan() {
-        let bytes = 0;
-        for await (const batch of segment.scan())
-          for (const { key, value } of batch) bytes += key.length + value.length;
-        return bytes;
-      },
-      async ranges(keys, count) {
-        let bytes = 0;
-        for (const from of keys)
-          for await (const batch of segment.scan({ from, limit: count }))
+function holdfastBy(name: string, readsNow: boolean): Contender {
+  return {
+    name,
+    async build(folder, { keys, values }) {
+      const disk = new NodeDisk();
+      const writer = await SegmentWriter.create({ disk, folder, name: "1.segment", fileId: 1 });
+      for (const [place, key] of keys.entries()) {
+        const entry = {
+          key,
+          value: values[place]!,
+          sequence: place + 1,
+          kind: 1,
+          expiryMs: 0,
+          flags: 0,
+          kappa: 0,
+        } as const;
+        const writing = writer.add(entry);
+        if (writing instanceof Promise) await writing;
+      }
+      await writer.finish();
+    },
+    async open(folder) {
+      const cache = new BlockCache({ limitBytes: cacheBytes });
+      const segment = await openSegment({
+        disk: new NodeDisk(),
+        folder,
+        name: "1.segment",
+        fileId: 1,
+        cache,
+        readsNow,
+      });
+      return {
+        async get(keys) {
+          let bytes = 0;
+          for (const key of keys) {
+            const answer = segment.get(key);
+            const entry = answer instanceof Promise ? await answer : answer;
+            bytes += entry?.value.length ?? 0;
+          }
+          return bytes;
+        },
+        async scan() {
+          let bytes = 0;
+          for await (const batch of segment.scan())
             for (const { key, value } of batch) bytes += key.length + value.length;
-        return bytes;
-      },
-      close: () => segment.close(),
-    };
-  },
-};
+          return bytes;
+        },
+        async ranges(keys, count) {
+          let bytes = 0;
+          for (const from of keys)
+            for await (const batch of segment.scan({ from, limit: count }))
+              for (const { key, value } of batch) bytes += key.length + value.length;
+          return bytes;
+        },
+        close: () => segment.close(),
+      };
+    },
+  };
+}
+
+export const holdfast = holdfastBy("holdfast, reads on the thread", true);
+export const holdfastWaiting = holdfastBy("holdfast, reads by promise", false);
 
 function classicLevel(
   name: string,

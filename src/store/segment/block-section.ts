@@ -16,7 +16,7 @@ export class BlockSection {
   readonly blocks: BlockTable = [];
   readonly cache: BlockCache;
   readonly #file: SegmentFile;
-  readonly #type: number;
+  readonly #name: string;
   readonly #properties: SegmentProperties;
   readonly #loading = new Map<number, Promise<Block>>();
 
@@ -30,7 +30,7 @@ export class BlockSection {
     },
   ) {
     this.#file = file;
-    this.#type = parts.type;
+    this.#name = sectionName(parts.type);
     this.index = parts.index;
     this.cache = parts.cache;
     this.#properties = parts.properties;
@@ -48,6 +48,13 @@ export class BlockSection {
     return started;
   }
 
+  /** Reads one block on the caller's thread. */
+  loadNow(place: number): Block {
+    this.cache.misses++;
+    const { offsets, lengths } = this.index;
+    return this.#kept(place, this.#file.readNow(offsets[place], lengths[place], this.#name));
+  }
+
   /** The bytes of neighbouring blocks, by one read. They are checked when each is taken. */
   async loadRun(first: number, last: number, options: { readonly withGap?: boolean } = {}): Promise<BlockRun> {
     const { offsets, lengths } = this.index;
@@ -55,7 +62,7 @@ export class BlockSection {
     const end = offsets[last] + lengths[last];
     this.cache.misses += last - first + 1;
     const lengthBytes = (options.withGap === true ? aligned(end) : end) - start;
-    return { start, bytes: await this.#file.read(start, lengthBytes, sectionName(this.#type)) };
+    return { start, bytes: await this.#file.read(start, lengthBytes, this.#name) };
   }
 
   /** A block of a run, which must hold it. Kept only where the cache has room. */
@@ -82,7 +89,7 @@ export class BlockSection {
     return {
       path: this.#file.path,
       offset: this.index.offsets[place],
-      section: sectionName(this.#type),
+      section: this.#name,
       reason,
       fromKey: place === 0 ? this.#properties.smallestKey : this.index.separatorAt(place),
       toKey: this.#keyAfter(place),
@@ -90,7 +97,11 @@ export class BlockSection {
   }
 
   async #load(place: number): Promise<Block> {
-    const bytes = await this.#file.read(this.index.offsets[place], this.index.lengths[place], sectionName(this.#type));
+    const { offsets, lengths } = this.index;
+    return this.#kept(place, await this.#file.read(offsets[place], lengths[place], this.#name));
+  }
+
+  #kept(place: number, bytes: Uint8Array): Block {
     this.#check(place, bytes);
     const block = new Block(bytes);
     this.cache.keep(this.blocks, place, block);

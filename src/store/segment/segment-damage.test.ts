@@ -45,7 +45,9 @@ async function askAll(disk: SimDisk, test: TestSegment, model: VersionModel, isE
       refused++;
     }
   };
-  const segments = await opened({ ...test, disk }, { isExpected }).catch((error: unknown) => error);
+  const segments = await opened({ ...test, disk }, { isExpected, readsNow: isExpected }).catch(
+    (error: unknown) => error,
+  );
   if (!(segments !== null && typeof segments === "object" && "cursor" in segments)) {
     await asking(async () => Promise.reject(segments), undefined);
     return false;
@@ -235,7 +237,7 @@ describe("a segment on a failing disk", () => {
         await disk.rename("/store/copy", test.path);
         let errors = 0;
         try {
-          const segment = await opened({ ...test, disk }, { cacheBytes: 0 });
+          const segment = await opened({ ...test, disk }, { cacheBytes: 0, readsNow: occurrence % 2 === 0 });
           for (const question of [
             async () => expect(await segment.get(model.entries[0].key)).toEqual(model.get(model.entries[0].key)),
             async () => expect(await walked(segment)).toEqual(model.entries),

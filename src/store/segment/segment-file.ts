@@ -114,8 +114,7 @@ export class SegmentFile {
 
   /** So many bytes from there on: all of them, or an error. */
   async read(offset: number, lengthBytes: number, section: string): Promise<Uint8Array> {
-    if (this.#isClosed)
-      throw new HoldfastError("STORE_CLOSED", `${this.path} is closed`, { details: { path: this.path } });
+    if (this.#isClosed) throw this.#closedError();
     const reading = readExactly(this.#file, offset, lengthBytes, section);
     this.#reads.add(reading);
     try {
@@ -125,17 +124,37 @@ export class SegmentFile {
     }
   }
 
+  /** As `read`, on the caller's thread. */
+  readNow(offset: number, lengthBytes: number, section: string): Uint8Array {
+    if (this.#isClosed) throw this.#closedError();
+    const bytes = unfilled(lengthBytes);
+    return whole(this.#file, bytes, this.#file.readNow(bytes, offset), offset, section);
+  }
+
   /** Waits for reads that are under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.allSettled(this.#reads);
     await this.#file.close();
   }
+
+  #closedError(): HoldfastError {
+    return new HoldfastError("STORE_CLOSED", `${this.path} is closed`, { details: { path: this.path } });
+  }
 }
 
 async function readExactly(file: DiskFile, offset: number, lengthBytes: number, section: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(lengthBytes);
-  const count = await file.readAt(bytes, offset);
-  if (count === lengthBytes) return bytes;
+  const bytes = unfilled(lengthBytes);
+  return whole(file, bytes, await file.readAt(bytes, offset), offset, section);
+}
+
+function whole(file: DiskFile, bytes: Uint8Array, count: number, offset: number, section: string): Uint8Array {
+  if (count === bytes.length) return bytes;
   throw corruptError({ path: file.path, offset: offset + count, section, reason: "the file ends too early" });
+}
+
+/** Not zeroed: either all of it is read into, or nobody sees it. */
+function unfilled(lengthBytes: number): Uint8Array {
+  const { buffer } = Buffer.allocUnsafeSlow(lengthBytes);
+  return new Uint8Array(buffer, 0, lengthBytes);
 }

@@ -31,7 +31,7 @@ describe("a segment", () => {
     { seed: 4, count: 300, distinct: 1_000, cacheBytes: 0 },
   ])("S2: answers as the list of its entries does (seed $seed)", async ({ seed, count, distinct, cacheBytes }) => {
     const model = modelOf(seed, count, distinct);
-    const segment = await opened(await written(model.entries), { cacheBytes });
+    const segment = await opened(await written(model.entries), { cacheBytes, readsNow: seed % 2 === 0 });
     const random = seededRandom(seed + 100);
     expect(await walked(segment)).toEqual(model.entries);
     expect(await walked(segment, { reverse: true })).toEqual(model.entries.toReversed());
@@ -94,6 +94,16 @@ describe("a segment", () => {
     expect(segment.get(utf8("00001234"))).not.toBeInstanceOf(Promise);
     expect(reads).toHaveLength(1);
     expect(reads[0]).toBeLessThan(1_100);
+  });
+
+  it("S2: answers without a promise where it may read on the caller's thread", async () => {
+    const segment = await opened(await written(numbered(500)), { readsNow: true, cacheBytes: 0 });
+    await segment.load();
+    for (const number of [0, 100, 499]) {
+      const found = segment.get(utf8(String(number).padStart(8, "0")));
+      expect(found).toMatchObject({ sequence: number + 1 });
+    }
+    expect(segment.get(utf8("x"))).toBeUndefined();
   });
 
   it("S2: concurrent questions for one block share its read", async () => {

@@ -35,12 +35,13 @@ export async function written(entries: readonly Entry[], options: TestSegmentOpt
 
 export async function opened(
   { disk, summary }: Pick<TestSegment, "disk" | "summary">,
-  options: { readonly cacheBytes?: number; readonly isExpected?: boolean } = {},
+  options: { readonly cacheBytes?: number; readonly isExpected?: boolean; readonly readsNow?: boolean } = {},
 ): Promise<Segment> {
-  const { cacheBytes = 2 ** 20, isExpected = true } = options;
+  const { cacheBytes = 2 ** 20, isExpected = true, readsNow } = options;
   const { name, fileId } = summary;
   const cache = new BlockCache({ limitBytes: cacheBytes });
-  return await openSegment({ disk, folder, name, fileId, cache, expected: isExpected ? summary : undefined });
+  const expected = isExpected ? summary : undefined;
+  return await openSegment({ disk, folder, name, fileId, cache, expected, readsNow });
 }
 
 /** The same segment with other bytes, on a disk of its own. */
