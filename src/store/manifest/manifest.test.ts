@@ -247,6 +247,19 @@ describe("a manifest on a failing disk", () => {
     }
   });
 
+  it("S8: deletes nothing while it is in doubt which edits happened", async () => {
+    const disk = new SimDisk({ faults: [faults.failSync({ path: /manifest/, occurrence: 4, lies: true })] });
+    const { manifest } = await openManifest({ disk, folder });
+    await disk.writeFileAtomic(manifest.pathOf(segmentFile(1)), utf8("x"));
+    await manifest.apply({ add: [segmentFile(1)] });
+    await manifest.apply({ remove: [1] });
+    await expect(manifest.apply({ values: { a: "b" } })).rejects.toThrow("DISK_IO");
+    expect(await manifest.deleteObsolete()).toEqual([]);
+    await manifest.rewrite();
+    expect(await manifest.deleteObsolete()).toEqual(["0000000001.segment"]);
+    await manifest.close();
+  });
+
   it("S8: after a failed write or sync the next edit goes to a new file, and the failed one did not happen", async () => {
     for (const fault of [
       faults.failWrite({ path: /manifest/, occurrence: 3 }),

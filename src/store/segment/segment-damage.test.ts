@@ -262,6 +262,32 @@ describe("a segment on a failing disk", () => {
   });
 });
 
+describe("a walk that has failed", () => {
+  it("S8: fails again, and does not go on beyond what it could not read", async () => {
+    const entries = Array.from({ length: 200 }, (_, place) =>
+      plainEntry(utf8(String(place).padStart(6, "0")), place + 1, utf8("x".repeat(50))),
+    );
+    const test = await written(entries);
+    const { data } = await (await opened(test)).parts();
+    const bytes = test.bytes.slice();
+    bytes[data.index.offsets[2] + 30] ^= 1;
+    const cursor = (await opened({ ...test, disk: await withBytes(test, bytes) })).cursor();
+    const walk = async (): Promise<void> => {
+      for (await cursor.advance(); cursor.valid; await cursor.advance());
+    };
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await expect(walk()).rejects.toMatchObject({ code: "STORE_SEGMENT_CORRUPT" });
+      expect(cursor.valid).toBe(false);
+    }
+  });
+
+  it("S8: says that the file ends too early where a read comes back short", async () => {
+    const { test } = await small();
+    const disk = test.disk.restarted({ faults: [faults.shortRead({ occurrence: 1, bytes: 100 })] });
+    await expect(opened({ ...test, disk })).rejects.toThrow("ends too early");
+  });
+});
+
 /** A read that came back short looks like a file that ends there. */
 async function verified(segment: Segment): Promise<void> {
   const { entries, damages } = await verifySegment(segment);
