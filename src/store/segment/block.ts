@@ -69,7 +69,16 @@ export class Block {
   /** Was used since the cache last looked. */
   isUsed = false;
   readonly #words: Uint32Array;
-  readonly #layout: BlockLayout;
+  // The layout, without an object of its own: a search touches as few lines of memory as can be.
+  readonly #sequences: number;
+  readonly #keyEnds: number;
+  readonly #valueEnds: number;
+  readonly #flags: number;
+  readonly #kappas: number;
+  readonly #expiries: number;
+  readonly #shared: number;
+  readonly #kinds: number;
+  readonly #keys: number;
   readonly #values: number;
 
   /** Takes bytes that `blockFault` found nothing against. */
@@ -78,39 +87,47 @@ export class Block {
     this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
     const second = this.#words[2];
     this.entries = second & 0xffff;
-    this.#layout = new BlockLayout(this.entries, second >>> 16);
-    this.#values = this.#layout.keys + this.#words[3];
+    const layout = new BlockLayout(this.entries, second >>> 16);
+    this.#sequences = layout.sequences;
+    this.#keyEnds = layout.keyEnds;
+    this.#valueEnds = layout.valueEnds;
+    this.#flags = layout.flags;
+    this.#kappas = layout.kappas;
+    this.#expiries = layout.expiries;
+    this.#shared = layout.shared;
+    this.#kinds = layout.kinds;
+    this.#keys = layout.keys;
+    this.#values = layout.keys + this.#words[3];
   }
 
   sequenceAt(place: number): number {
-    const word = this.#layout.sequences + 2 * place;
+    const word = this.#sequences + 2 * place;
     return this.#words[word + 1] * 2 ** 32 + this.#words[word];
   }
 
   kindAt(place: number): EntryKind {
-    return this.bytes[this.#layout.kinds + place] as EntryKind;
+    return this.bytes[this.#kinds + place] as EntryKind;
   }
 
   expiryMsAt(place: number): number {
-    const { expiries } = this.#layout;
+    const expiries = this.#expiries;
     if (expiries < 0) return 0;
     return this.#words[expiries + 2 * place + 1] * 2 ** 32 + this.#words[expiries + 2 * place];
   }
 
   entryAt(place: number, key: Uint8Array): Entry {
-    const layout = this.#layout;
     const words = this.#words;
     const values = this.#values;
-    const from = place === 0 ? 0 : words[layout.valueEnds + place - 1];
-    if (layout.kappas >= 0) floatBits[0] = words[layout.kappas + place];
+    const from = place === 0 ? 0 : words[this.#valueEnds + place - 1];
+    if (this.#kappas >= 0) floatBits[0] = words[this.#kappas + place];
     return {
       key,
       sequence: this.sequenceAt(place),
       kind: this.kindAt(place),
-      value: this.bytes.subarray(values + from, values + words[layout.valueEnds + place]),
+      value: this.bytes.subarray(values + from, values + words[this.#valueEnds + place]),
       expiryMs: this.expiryMsAt(place),
-      flags: layout.flags < 0 ? 0 : words[layout.flags + place],
-      kappa: layout.kappas < 0 ? 0 : float[0],
+      flags: this.#flags < 0 ? 0 : words[this.#flags + place],
+      kappa: this.#kappas < 0 ? 0 : float[0],
     };
   }
 
@@ -125,7 +142,7 @@ export class Block {
     for (let place = 0; place < this.entries; place++) {
       const start = at;
       for (let left = this.#sharedAt(place); left > 0; left--) keys[at++] = keys[before++];
-      let own = this.#layout.keys + this.#ownFrom(place);
+      let own = this.#keys + this.#ownFrom(place);
       for (let left = this.#ownLengthAt(place); left > 0; left--) keys[at++] = bytes[own++];
       ends[place] = at;
       before = start;
@@ -177,7 +194,7 @@ export class Block {
       if (place % restartInterval === 0) matched = 0;
       if (shared > matched) continue;
       if (shared < matched) return -1 - place;
-      let own = this.#layout.keys + this.#ownFrom(place);
+      let own = this.#keys + this.#ownFrom(place);
       const end = own + this.#ownLengthAt(place);
       while (own < end && matched < key.length && bytes[own] === key[matched]) {
         own++;
@@ -190,7 +207,7 @@ export class Block {
   }
 
   #compareRestart(key: Uint8Array, place: number): number {
-    const from = this.#layout.keys + this.#ownFrom(place);
+    const from = this.#keys + this.#ownFrom(place);
     return compareKeyWithin(key, this.bytes, from, from + this.#ownLengthAt(place));
   }
 
@@ -201,16 +218,16 @@ export class Block {
   }
 
   #sharedAt(place: number): number {
-    const at = this.#layout.shared + 2 * place;
+    const at = this.#shared + 2 * place;
     return this.bytes[at] | (this.bytes[at + 1] << 8);
   }
 
   #ownFrom(place: number): number {
-    return place === 0 ? 0 : this.#words[this.#layout.keyEnds + place - 1];
+    return place === 0 ? 0 : this.#words[this.#keyEnds + place - 1];
   }
 
   #ownLengthAt(place: number): number {
-    return this.#words[this.#layout.keyEnds + place] - this.#ownFrom(place);
+    return this.#words[this.#keyEnds + place] - this.#ownFrom(place);
   }
 }
 
