@@ -22,8 +22,8 @@ export interface OpenManifestOptions {
   /** Made where it is not there. The caller holds its lock. */
   readonly folder: string;
   /**
-   * A manifest that is larger, and twice as large as when it was new, is written anew with the next edit. Default 1
-   * MiB.
+   * A manifest that is larger, and twice as large as when it was made or opened, is written anew with the next edit.
+   * Default 1 MiB.
    */
   readonly rewriteBytes?: number;
 }

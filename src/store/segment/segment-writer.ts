@@ -44,6 +44,9 @@ export interface SegmentSummary {
   readonly properties: SegmentProperties;
 }
 
+/** What one read can bring. */
+const sectionLimitBytes = 2 ** 31 - 1;
+
 const hash = new Uint32Array(2);
 
 export class SegmentWriter implements AsyncDisposable {
@@ -115,7 +118,7 @@ export class SegmentWriter implements AsyncDisposable {
     if (isBlockDone && this.#output.isFull) return this.#flush();
   }
 
-  /** Adds a part of some other kind, after the entries: its bytes begin on a multiple of 64. */
+  /** Adds a part of some other kind, after the entries: its bytes begin on a multiple of 64, and are 2 GiB at most. */
   async addSection(type: number, parts: readonly Uint8Array[]): Promise<void> {
     assert(
       Number.isSafeInteger(type) && type >= firstForeignType && type < 2 ** 32,
@@ -129,6 +132,7 @@ export class SegmentWriter implements AsyncDisposable {
     let checksum = checksumAt(this.#options.fileId, offset, new Uint8Array(0));
     let lengthBytes = 0;
     for (const part of parts) {
+      assert(lengthBytes + part.length <= sectionLimitBytes, "a section has at most 2 GiB less one byte");
       checksum = crc32(part, checksum);
       lengthBytes += part.length;
       this.#output.add(part);
