@@ -15,6 +15,7 @@ import { type Entry, entryKind, isGone, noBytes } from "../entry.ts";
 import type { KeyRange } from "../key.ts";
 import { KeyMark } from "./key-mark.ts";
 import { MergeCursor } from "./merge-cursor.ts";
+import { Turns } from "./turns.ts";
 
 export interface CompactionOptions extends KeyRange {
   /** Sequence numbers at which somebody still reads, ascending. */
@@ -40,12 +41,15 @@ export async function* compactEntries(
   );
   const merge = new MergeCursor(sources.map((source) => source.cursor({ ...options, reverse: false })));
   const compaction = new Compaction(options);
+  const turns = new Turns();
   try {
     await merge.advance();
     for (let { top } = merge; top !== undefined; { top } = merge) {
       compaction.visit(top);
       const moving = merge.advance();
       if (moving instanceof Promise) await moving;
+      const turn = turns.walked(1);
+      if (turn instanceof Promise) await turn;
       if (compaction.kept.length < batchLimit) continue;
       signal?.throwIfAborted();
       yield compaction.takeKept();

@@ -43,7 +43,7 @@ export class MergeCursor {
   /** All at once, so that their first reads go side by side. */
   #start(): void | Promise<void> {
     this.#isStarted = true;
-    const waiting = this.#cursors.map((cursor) => cursor.advance()).filter((moving) => moving instanceof Promise);
+    const waiting = this.#cursors.map(started).filter((moving) => moving instanceof Promise);
     if (waiting.length > 0) return Promise.all(waiting).then(() => this.#fill());
     this.#fill();
   }
@@ -93,5 +93,14 @@ export class MergeCursor {
     const newer = this.#heap[a].sequence - this.#heap[b].sequence;
     if (newer !== 0) return newer * this.#direction > 0;
     return this.#ranks[a] < this.#ranks[b];
+  }
+}
+
+/** One that fails at once fails as the others do, so that these are still waited for. */
+function started(cursor: Cursor): void | Promise<void> {
+  try {
+    return cursor.advance();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }

@@ -107,6 +107,38 @@ describe("a merged scan", () => {
       expect(await gathered(segment.scan({ from: utf8("n"), to: utf8("a"), reverse }))).toEqual([]);
   });
 
+  it("S1: lets others run, though everything is in memory; so does a compaction", async () => {
+    const table = new Memtable();
+    for (let sequence = 1; sequence <= 20_000; sequence++) table.put(plainEntry(utf8(String(sequence)), sequence));
+    for (const walk of [scanEntries([table]), compactEntries([table], { snapshots: [], isBottom: true })]) {
+      let turns = 0;
+      let isOver = false;
+      const count = (): void => {
+        turns++;
+        if (!isOver) setImmediate(count);
+      };
+      setImmediate(count);
+      for await (const _ of walk);
+      isOver = true;
+      expect(turns).toBeGreaterThan(3);
+    }
+  });
+
+  it("S8: of sources that fail at once and later fails once, and leaves no failure unheard", async () => {
+    const failing = (advance: () => void | Promise<void>): CursorSource => ({
+      cursor: () => ({ ...new Memtable().cursor(), entry: () => plainEntry(utf8("a"), 1), advance, close: () => {} }),
+    });
+    const later = failing(async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      throw new Error("later");
+    });
+    const atOnce = failing(() => {
+      throw new Error("at once");
+    });
+    await expect(gathered(scanEntries([later, atOnce, later]))).rejects.toThrow("at once");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+
   it("S1: a prefix of the highest bytes ends with the keys", async () => {
     const table = new Memtable();
     const keys = [[0xfe], [0xff], [0xff, 0x01], [0xff, 0xff], [0xff, 0xff, 0x00]];

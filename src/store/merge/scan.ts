@@ -8,6 +8,7 @@ import { type Entry, isGone, latestSequence } from "../entry.ts";
 import type { KeyRange } from "../key.ts";
 import { KeyMark } from "./key-mark.ts";
 import { MergeCursor } from "./merge-cursor.ts";
+import { Turns } from "./turns.ts";
 
 export interface ScanOptions extends KeyRange {
   readonly reverse?: boolean | undefined;
@@ -36,6 +37,7 @@ export async function* scanEntries(
     sources.map((source) => source.cursor(options)),
     options,
   );
+  const turns = new Turns();
   try {
     for (;;) {
       options.signal?.throwIfAborted();
@@ -43,6 +45,7 @@ export async function* scanEntries(
       const batch = filling instanceof Promise ? await filling : filling;
       if (batch.length === 0) return;
       yield batch;
+      await turns.walked(batch.length);
     }
   } finally {
     scan.close();
