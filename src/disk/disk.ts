@@ -48,6 +48,11 @@ export interface DiskFile extends AsyncDisposable {
   sizeBytes(): Promise<number>;
   /** Fills `target` from `offset` on; fewer bytes come back only at the end of the file. */
   readAt(target: Uint8Array, offset: number): Promise<number>;
+  /**
+   * As `readAt`, on the caller's thread: quicker by far where the system has the bytes in memory, and everything waits
+   * where it has not. For a few KiB.
+   */
+  readNow(target: Uint8Array, offset: number): number;
   /** Writes every byte of every part, in order and contiguous, from `offset` on. Not durable before a sync. */
   writeAt(parts: readonly Uint8Array[], offset: number): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
