@@ -267,12 +267,13 @@ function takeRows(core: IndexCore, vectors: Section, codes: Section, count: numb
 }
 
 function checkIds(core: IndexCore, liveRows: number, idsOffset: number, liveOffset: number): void {
-  const { column, ids, live, table } = core;
+  const { column, graph, ids, live, table } = core;
   for (let row = 0; row < column.count; row++) {
     const isLive = core.isLive(row);
     if (isLive && core.rowOf(ids[row]!) >= 0) throw corrupt(`id ${ids[row]} stands twice`, idsOffset + row * 4);
     if (isLive || table.rowOf(ids[row]!, ids) < 0) table.set(ids[row]!, row, ids);
     core.liveCount += isLive ? 1 : 0;
+    if (isLive && graph.entry === none && row < graph.count) throw corrupt(`no way leads to row ${row}`, 48);
   }
   const tail = column.count % 32;
   const beyond = tail === 0 ? 0 : live.at(-1)! >>> tail;

@@ -12,7 +12,7 @@ import type { RowBitmap } from "./beam.ts";
 import { matchesOf, type VectorFilter } from "./filter.ts";
 import { type LinkGraph, none } from "./graph.ts";
 import { IndexCore } from "./index-core.ts";
-import { settingsOf, type VectorIndexOptions } from "./options.ts";
+import { settingsOf, type VectorIndexOptions, wholeNumber } from "./options.ts";
 import { VectorIndex } from "./vector-index.ts";
 
 export interface VectorMergePart {
@@ -91,7 +91,8 @@ function take(merged: IndexCore, { part, core, rows, count }: Kept): Uint32Array
   merged.column.reserve(merged.column.count + count);
   for (let row = 0; row < newRows.length; row++) {
     if (rows !== undefined && ((rows[row >>> 5]! >>> (row & 31)) & 1) === 0) continue;
-    const id = part.idOf === undefined ? core.ids[row]! : part.idOf(core.ids[row]!) >>> 0;
+    const id = part.idOf === undefined ? core.ids[row]! : part.idOf(core.ids[row]!);
+    wholeNumber("id", id, 0, 2 ** 32 - 1);
     if (merged.rowOf(id) >= 0) {
       throw new HoldfastError("STORE_VECTOR_DUPLICATE", `id ${id} would stand twice in the merged index`, {
         hint: "keep only the newest of them, or give them other ids",

@@ -10,6 +10,7 @@
 
 import type { RowBitmap } from "./beam.ts";
 import { type Matches, matchesOf, type VectorFilter } from "./filter.ts";
+import { none } from "./graph.ts";
 import type { IndexCore } from "./index-core.ts";
 import { listLimit, type VectorColumn } from "./vector-column.ts";
 
@@ -49,7 +50,7 @@ export function searchCore(
 function comparesAll(core: IndexCore, matches: Matches, ef: number): boolean {
   const { exactBelow, connectivity } = core.settings;
   const { count } = core.column;
-  if (!core.searchable || matches.count <= exactBelow) return true;
+  if (!core.searchable || core.graph.entry === none || matches.count <= exactBelow) return true;
   // A tail that has no links yet is compared; where that is more than the graph would save, all is.
   if (core.graph.count < count - exactBelow || core.graph.count * 2 < count) return true;
   return matches.rows !== undefined && matches.count * matches.count <= ef * connectivity * count;
