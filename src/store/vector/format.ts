@@ -120,7 +120,9 @@ function corrupt(what: string, offset: number): HoldfastError {
   });
 }
 
-export function decodeIndex(bytes: Uint8Array, options: VectorAdoptOptions): IndexCore {
+export function decodeIndex(given: Uint8Array, options: VectorAdoptOptions): IndexCore {
+  // The slice of a Node Buffer is no copy.
+  const bytes = new Uint8Array(given.buffer, given.byteOffset, given.length);
   const { fileId = 0n, checksum = crc32, exactBelow = 10_000 } = options;
   const view = headerOf(bytes, checksum, fileId);
   const number = (at: number): number => view.getUint32(at, true);
