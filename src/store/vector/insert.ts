@@ -100,16 +100,16 @@ export class Linker {
     const order = this.#order;
     for (let place = 0; place < width; place++) order[place] = column[start + place]!;
     order[width] = to;
-    this.relink(from, level, order, width + 1, ids);
+    this.relink(from, level, order, width + 1, width >>> 1, ids);
   }
 
-  /** Selects links of a row from `candidates`. */
-  relink(row: number, level: number, candidates: Uint32Array, count: number, ids: Uint32Array): void {
+  /** Selects links of a row from `candidates`, and fills them up to `floor`. */
+  relink(row: number, level: number, candidates: Uint32Array, count: number, floor: number, ids: Uint32Array): void {
     const graph = this.#graph;
     this.#column.aimAtRow(row);
     this.#sortByDistance(candidates, count, ids);
     const width = graph.width(level);
-    const chosen = this.select(this.#sortedRows, this.#sortedDistances, count, width, width >>> 1);
+    const chosen = this.select(this.#sortedRows, this.#sortedDistances, count, width, floor);
     graph.link(row, level, this.#chosen, chosen);
   }
 

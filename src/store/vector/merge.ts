@@ -2,8 +2,8 @@
  * One index out of several, without what was deleted, such that many merges in a row lose nothing.
  *
  * The largest part keeps its links. Where one led to a row that is gone, the row's list is selected anew from what is
- * left and from the live links of the rows that are gone, so that what was connected over them stays so. A list that
- * is still below half of the level's width, an absolute floor, gets a search of its own: a floor relative to what the
+ * left and from the live links of the rows that are gone, so that what was connected over them stays so, and filled up
+ * to the length that it had. A list that is still below half of the level's width, an absolute floor, gets a search of its own: a floor relative to what the
  * list had before would thin the graph from merge to merge. The vectors of the other parts are then inserted, and the
  * walk of `reach.ts` ends the work, as always. Where more than half of the largest part is gone, all are inserted.
  */
@@ -146,7 +146,8 @@ function* mend(
   for (const [turn, { row, level }] of torn.entries()) {
     const newRow = newRows[row]!;
     const count = gather(old, newRows, row, level, candidates, seen, turn + 1);
-    linker.relink(newRow, level, candidates, count, merged.ids);
+    const floor = Math.max(old.degree(row, level), old.width(level) >>> 1);
+    linker.relink(newRow, level, candidates, count, floor, merged.ids);
     if (graph.degree(newRow, level) * 2 < graph.width(level)) thin.push({ row: newRow, level });
     yield;
   }

@@ -51,7 +51,11 @@ export class VectorColumn {
     this.#codes = this.#out + listLimit * 4;
     this.#vectors = this.#codes;
     this.#bias = settings.metric === "cosine" ? 1 : 0;
-    this.#set = kernelsOver(Math.ceil(this.#vectors / pageBytes), kernels);
+    try {
+      this.#set = kernelsOver(Math.ceil(this.#vectors / pageBytes), kernels);
+    } catch (cause) {
+      throw cause instanceof RangeError ? this.#full(capacity, cause) : cause;
+    }
     this.kernelKind = this.#set.kind;
     this.reserve(capacity);
   }
