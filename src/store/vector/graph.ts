@@ -8,6 +8,8 @@
  * A list has no holes. What a row links to on a level stands on that level itself.
  */
 
+import { HoldfastError } from "../../base/index.ts";
+
 /** In a list: no more links. */
 export const none = 0xffff_ffff;
 /** Above this no level is handed out: with M = 2 that is reached by one in 2^20 nodes. */
@@ -92,6 +94,17 @@ export class LinkGraph {
 }
 
 function grown<T extends Uint32Array | Uint8Array>(column: T, length: number, fill: number): T {
+  try {
+    return copied(column, length, fill);
+  } catch (cause) {
+    throw new HoldfastError("STORE_VECTOR_FULL", `no memory for ${length} links`, {
+      hint: "split the vectors over several indexes",
+      cause,
+    });
+  }
+}
+
+function copied<T extends Uint32Array | Uint8Array>(column: T, length: number, fill: number): T {
   const larger = (column instanceof Uint8Array ? new Uint8Array(length) : new Uint32Array(length)) as T;
   larger.set(column);
   larger.fill(fill, column.length);

@@ -125,6 +125,14 @@ describe("a filter", () => {
     expect([...index.search(query!, { k, filter: Uint8Array.of(0b101) }).ids].toSorted()).toEqual([0, 2]);
   });
 
+  it("S3: may itself ask the index", () => {
+    const [query, other] = queries as [Float32Array, Float32Array];
+    const filter = (id: number): boolean => id % 1_000 === 1 && index.search(other, { k: 1 }).ids[0] !== id;
+    expect(index.search(query, { k: 3, filter })).toEqual(
+      index.search(query, { k: 3, filter: (id) => id % 1_000 === 1 }),
+    );
+  });
+
   it("S3: and deletions hold together", () => {
     const mixed = built("l2", { exactBelow: 50 });
     const model = byId(vectors);

@@ -32,8 +32,9 @@ export function searchCore(
   ef: number,
   filter: VectorFilter | undefined,
 ): VectorSearchResult {
-  core.column.aimAt(query);
+  // First, for a predicate may itself search here, from elsewhere.
   const matches = matchesOf(core, filter);
+  core.column.aimAt(query);
   const wanted = Math.min(k, matches.count);
   if (wanted === 0) return { ids: new Uint32Array(0), distances: new Float32Array(0), exact: true, visited: 0 };
   let visited = 0;
