@@ -133,6 +133,25 @@ describe("damaged bytes", () => {
     expect(() => adoptVectorIndex(mixed, { fileId: 1n })).toThrow("section vectors");
   });
 
+  it("S3: forged to hold what cannot be compared are refused", () => {
+    const bytes = small("l2", "int8").serialise();
+    const codes = 256 + 60 * 64;
+    const scaleOfRow0 = codes + 16;
+    for (const [offset, value] of [
+      [256, Number.NaN],
+      [256 + 59 * 64, Number.POSITIVE_INFINITY],
+      [260, 1e30],
+      [scaleOfRow0, Number.NaN],
+      [scaleOfRow0, -1],
+      [scaleOfRow0 + 4, Number.POSITIVE_INFINITY],
+    ] as const) {
+      const forged = bytes.slice();
+      new DataView(forged.buffer).setFloat32(offset, value, true);
+      sign(forged);
+      expect(adopted(forged)).toBe(256 + (offset === 256 + 59 * 64 ? 59 * 64 : 0));
+    }
+  });
+
   it("S3: forged so that all checksums are right cannot make a search crash, hang or read elsewhere", () => {
     const random = seededRandom(3);
     const originals = [small("cosine"), small("l2", "int8")].map((index) => index.serialise());

@@ -4,7 +4,7 @@ import { addAll, byId, clustered, nearest, recall } from "./testing/vectors.ts";
 
 const dimension = 16;
 const settings = { dimension, metric: "l2", exactBelow: 0, efConstruction: 60 } as const;
-const queries = clustered(100, dimension, 1, 40);
+const queries = clustered(6_100, dimension, 1, 40).slice(6_000);
 const k = 10;
 
 function built(vectors: ReadonlyMap<number, Float32Array>): VectorIndex {

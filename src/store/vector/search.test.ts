@@ -4,8 +4,8 @@ import { addAll, byId, clustered, nearest, recall } from "./testing/vectors.ts";
 
 const metrics: readonly VectorMetric[] = ["cosine", "dot", "l2"];
 const [count, dimension, k] = [6_000, 24, 10];
-const vectors = clustered(count, dimension, 1, 60);
-const queries = clustered(40, dimension, 1, 60);
+const drawn = clustered(count + 40, dimension, 1, 60);
+const [vectors, queries] = [drawn.slice(0, count), drawn.slice(count)];
 
 function built(metric: VectorMetric, more: { exactBelow?: number; quantisation?: "int8" } = {}): VectorIndex {
   const index = addAll(vectorIndex({ dimension, metric, exactBelow: 0, efConstruction: 80, ...more }), vectors);
@@ -127,7 +127,7 @@ describe("a filter", () => {
 
   it("S3: may itself ask the index", () => {
     const [query, other] = queries as [Float32Array, Float32Array];
-    const filter = (id: number): boolean => id % 1_000 === 1 && index.search(other, { k: 1 }).ids[0] !== id;
+    const filter = (id: number): boolean => id % 1_000 === 1 && index.search(other, { k: 1 }).ids.length === 1;
     expect(index.search(query, { k: 3, filter })).toEqual(
       index.search(query, { k: 3, filter: (id) => id % 1_000 === 1 }),
     );

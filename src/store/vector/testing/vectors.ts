@@ -6,7 +6,7 @@ export function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
-/** Around a few centres, as embeddings lie. */
+/** Around a few centres, as embeddings lie. More of the same seed begin with the same. */
 export function clustered(count: number, dimension: number, seed: number, clusters = 20): Float32Array[] {
   const random = seededRandom(seed);
   const centres = Array.from({ length: clusters }, () =>
