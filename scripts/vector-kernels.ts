@@ -4,10 +4,11 @@
  *     node scripts/vector-kernels.ts
  *
  * The store lies below the compiler and may not use its assembler, so the module is made here and committed; a test
- * makes it anew and compares. Each kernel computes the distances of one query to a list of rows, four rows at a time:
- * they share the loads of the query, and four rows that are far apart in memory are fetched at once, which stands in
- * for the prefetch that WebAssembly lacks. What each lane adds up, and in which order, is part of the contract
- * (`src/store/vector/kernels.ts`): the JavaScript kernels give the same bits.
+ * makes it anew and compares. Each kernel computes the distances of one query to a list of rows, four rows at a time,
+ * which share the loads of the query. The rows of a list lie far apart, and waiting for them takes longer than the sums:
+ * so a word of every cache line of the next rows is read first, for nothing, which stands in for the prefetch that
+ * WebAssembly lacks. That made searches 1.3 times as fast. What each lane adds up, and in which order, is part of the
+ * contract (`src/store/vector/kernels.ts`): the JavaScript kernels give the same bits.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,6 +22,9 @@ import {
 } from "../src/tensor/wasm/function-builder.ts";
 
 const rowsAtOnce = 4;
+/** As many as a list of links has with M = 16; with 384 numbers a row they take 48 KiB of a cache. */
+const rowsAhead = 32;
+const lineBytes = 64;
 /** What both f32 kernels take: addresses in bytes, `rowBytes` a multiple of 64, `count` a multiple of 4. */
 const listParams: readonly ValueType[] = ["i32", "i32", "i32", "i32", "i32", "i32", "i32"];
 const even = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
@@ -59,34 +63,62 @@ function listKernel(
     Local,
   ];
   const rows = Array.from({ length: rowsAtOnce }, () => f.local("i32"));
-  const [query, queryEnd, listEnd] = [f.local("i32"), f.local("i32"), f.local("i32")];
+  const [query, queryEnd, listEnd, chunkEnd] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("i32")];
   const kernel: ListKernel = { f, query, rows };
   f.get(count).op("i32.eqz");
   f.if(() => f.op("return"));
   f.get(list).get(count).i32(2).op("i32.shl").op("i32.add").set(listEnd);
   f.get(queryStart).get(queryBytes).op("i32.add").set(queryEnd);
-  f.loop((nextRows) => {
-    for (const [place, row] of rows.entries()) {
-      f.get(base);
-      f.get(list).memory("i32.load", place * 4, 2);
-      f.get(stride).op("i32.mul").op("i32.add").set(row);
-    }
-    f.get(queryStart).set(query);
-    parts.start(kernel);
-    f.loop((nextBlock) => {
-      parts.block(kernel);
-      for (const row of rows) f.get(row).i32(parts.rowBlockBytes).op("i32.add").set(row);
-      f.get(query).i32(parts.queryBlockBytes).op("i32.add").tee(query);
-      f.get(queryEnd).op("i32.ne").branchIf(nextBlock);
+  f.loop((nextChunk) => {
+    f.get(list)
+      .i32(rowsAhead * 4)
+      .op("i32.add")
+      .tee(chunkEnd)
+      .get(listEnd);
+    f.get(chunkEnd).get(listEnd).op("i32.lt_u").op("select").set(chunkEnd);
+    touchRows(kernel, chunkEnd);
+    f.loop((nextRows) => {
+      for (const [place, row] of rows.entries()) {
+        f.get(base);
+        f.get(list).memory("i32.load", place * 4, 2);
+        f.get(stride).op("i32.mul").op("i32.add").set(row);
+      }
+      f.get(queryStart).set(query);
+      parts.start(kernel);
+      f.loop((nextBlock) => {
+        parts.block(kernel);
+        for (const row of rows) f.get(row).i32(parts.rowBlockBytes).op("i32.add").set(row);
+        f.get(query).i32(parts.queryBlockBytes).op("i32.add").tee(query);
+        f.get(queryEnd).op("i32.ne").branchIf(nextBlock);
+      });
+      f.get(out);
+      parts.finish(kernel);
+      f.memory("v128.store", 0, 4);
+      f.get(out).i32(16).op("i32.add").set(out);
+      f.get(list).i32(16).op("i32.add").tee(list);
+      f.get(chunkEnd).op("i32.ne").branchIf(nextRows);
     });
-    f.get(out);
-    parts.finish(kernel);
-    f.memory("v128.store", 0, 4);
-    f.get(out).i32(16).op("i32.add").set(out);
-    f.get(list).i32(16).op("i32.add").tee(list);
-    f.get(listEnd).op("i32.ne").branchIf(nextRows);
+    f.get(list).get(listEnd).op("i32.ne").branchIf(nextChunk);
   });
   return f.finish();
+}
+
+/** Reads a word of each cache line of the rows from `list` up to `end`, and forgets it: all come at once. */
+function touchRows({ f }: ListKernel, end: Local): void {
+  const [, base, stride, , list] = f.params as [Local, Local, Local, Local, Local];
+  const [touched, line, rowEnd] = [f.local("i32"), f.local("i32"), f.local("i32")];
+  f.get(list).set(touched);
+  f.loop((nextRow) => {
+    f.get(base).get(touched).memory("i32.load", 0, 2).get(stride).op("i32.mul").op("i32.add").tee(line);
+    f.get(stride).op("i32.add").set(rowEnd);
+    f.loop((nextLine) => {
+      f.get(line).memory("i32.load", 0, 2).op("drop");
+      f.get(line).i32(lineBytes).op("i32.add").tee(line);
+      f.get(rowEnd).op("i32.lt_u").branchIf(nextLine);
+    });
+    f.get(touched).i32(4).op("i32.add").tee(touched);
+    f.get(end).op("i32.ne").branchIf(nextRow);
+  });
 }
 
 /** Leaves the four sums of the lanes of four vectors, each as (lane 0 + lane 1) + (lane 2 + lane 3). */

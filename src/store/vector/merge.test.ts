@@ -47,6 +47,7 @@ describe("a merge", () => {
     }
     expect([index.size, index.deleted]).toEqual([model.size, 0]);
     const fresh = built(model);
+    expect(index.verify().meanDegree).toBeGreaterThan(fresh.verify().meanDegree * 0.95);
     for (const ef of [10, 20, 64]) {
       expect(recallOf(index, model, ef)).toBeGreaterThanOrEqual(recallOf(fresh, model, ef) - 0.01);
     }

@@ -127,8 +127,6 @@ function takeLinks(graph: LinkGraph, old: LinkGraph, newRows: Uint32Array): { ro
     }
     if (graph.entry === none || graph.levels[newRow]! > graph.topLevel) graph.entry = newRow;
   }
-  const entry = newRows[old.entry]!;
-  if (entry !== none) graph.entry = entry;
   return torn;
 }
 
