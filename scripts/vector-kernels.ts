@@ -5,10 +5,10 @@
  *
  * The store lies below the compiler and may not use its assembler, so the module is made here and committed; a test
  * makes it anew and compares. Each kernel computes the distances of one query to a list of rows, four rows at a time,
- * which share the loads of the query. The rows of a list lie far apart, and waiting for them takes longer than the sums:
- * so a word of every cache line of the next rows is read first, for nothing, which stands in for the prefetch that
- * WebAssembly lacks. That made searches 1.3 times as fast. What each lane adds up, and in which order, is part of the
- * contract (`src/store/vector/kernels.ts`): the JavaScript kernels give the same bits.
+ * which share the loads of the query. The rows of a list lie far apart, and waiting for them takes longer than the
+ * sums: so a word of every cache line of the next rows is read first, for nothing, which stands in for the prefetch
+ * that WebAssembly lacks. That made searches 1.3 times as fast. What each lane adds up, and in which order, is part of
+ * the contract (`src/store/vector/kernels.ts`): the JavaScript kernels give the same bits.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

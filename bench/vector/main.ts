@@ -5,8 +5,8 @@
  *   node bench/vector/main.ts [--quick] [--large] [--only 128] [--rounds 9] [--keep FOLDER]
  *
  * 50 vectors around each of many Gaussian centres: 50,000 × 128 and 50,000 × 384; with --large 200,000 × 128 too, with
- * --quick 5,000 of each. --keep leaves the built indexes in that folder and takes what is there already. A ratio below 1.0 says LOST; a
- * floor that is missed says MISSED, and the exit code stays 0.
+ * --quick 5,000 of each. --keep leaves the built indexes in that folder and takes what is there already. A ratio below
+ * 1.0 says LOST; a floor that is missed says MISSED, and the exit code stays 0.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -3,9 +3,13 @@
  *
  * The largest part keeps its links. Where one led to a row that is gone, the row's list is selected anew from what is
  * left and from the live links of the rows that are gone, so that what was connected over them stays so, and filled up
- * to the length that it had. A list that is still below half of the level's width, an absolute floor, gets a search of its own: a floor relative to what the
- * list had before would thin the graph from merge to merge. The vectors of the other parts are then inserted, and the
- * walk of `reach.ts` ends the work, as always. Where more than half of the largest part is gone, all are inserted.
+ * to the length that it had. A list that is still below half of the level's width, an absolute floor, gets a search of
+ * its own: a floor relative to what the list had before would thin the graph from merge to merge. The vectors of the
+ * other parts are then inserted, and the walk of `reach.ts` ends the work, as always.
+ *
+ * Where more than half of the largest part is gone, all are inserted. Measured with 10,000 × 64: without 1, 10, 30 and
+ * 50 % mending takes a 25th, an 11th, a 5th and a 4th of the time of building anew, and recall is as good or better;
+ * without 70 % it is worse by up to 0.003, without 90 % by 0.04.
  */
 import { HoldfastError } from "../../base/index.ts";
 import type { RowBitmap } from "./beam.ts";
