@@ -26,7 +26,7 @@
 import { crc32, HoldfastError } from "../../base/index.ts";
 import { highestLevel, LinkGraph, none } from "./graph.ts";
 import { IndexCore } from "./index-core.ts";
-import { settingsOf, vectorLimits, vectorMetrics } from "./options.ts";
+import { type IndexSettings, settingsOf, vectorLimits, vectorMetrics } from "./options.ts";
 
 export interface VectorSerialiseOptions {
   /** 64 bits that every checksum is bound to, so that no part of another file passes for one of this. Default 0. */
@@ -126,26 +126,13 @@ export function decodeIndex(given: Uint8Array, options: VectorAdoptOptions): Ind
   const { fileId = 0n, checksum = crc32, exactBelow = 10_000 } = options;
   const view = headerOf(bytes, checksum, fileId);
   const number = (at: number): number => view.getUint32(at, true);
-  const [metricNumber, dimension, count, connectivity, efConstruction, seed, quantised] = [
-    12, 16, 20, 24, 28, 32, 36,
-  ].map(number) as [number, number, number, number, number, number, number];
-  const metric = vectorMetrics[metricNumber];
-  const valid =
-    metric !== undefined &&
-    dimension >= 1 &&
-    dimension <= vectorLimits.dimension &&
-    connectivity >= 2 &&
-    connectivity <= vectorLimits.connectivity &&
-    efConstruction >= connectivity &&
-    efConstruction <= vectorLimits.efConstruction &&
-    quantised <= 1;
-  if (!valid) throw corrupt("its settings are outside the limits", 12);
-  const quantisation = quantised === 1 ? "int8" : "none";
-  const settings = settingsOf({ dimension, metric, connectivity, efConstruction, seed, quantisation, exactBelow });
+  const settings = settingsIn(number, exactBelow);
+  const { connectivity, dimension, quantisation } = settings;
+  const count = number(20);
   const [entry, graphRows, upperLists, liveRows] = [48, 52, 56, 60].map(number) as [number, number, number, number];
   if (graphRows > count || liveRows > count) throw corrupt("it says more rows than it has", 52);
   const rowBytes = padded(dimension * 4);
-  const codeRowBytes = quantised === 1 ? Math.ceil(dimension / 16) * 16 + 16 : 0;
+  const codeRowBytes = quantisation === "int8" ? Math.ceil(dimension / 16) * 16 + 16 : 0;
   const [vectors, codes, ids, live, levels, base, upper] = sectionsIn(bytes, view, checksum, fileId, [
     count * rowBytes,
     count * codeRowBytes,
@@ -170,6 +157,30 @@ export function decodeIndex(given: Uint8Array, options: VectorAdoptOptions): Ind
   core.live = wordsOf(live.bytes);
   checkIds(core, liveRows, ids.offset, live.offset);
   return core;
+}
+
+/** The settings of a header; throws STORE_VECTOR_CORRUPT where they are outside the limits. */
+function settingsIn(number: (at: number) => number, exactBelow: number): IndexSettings {
+  const metric = vectorMetrics[number(12)];
+  const [dimension, connectivity, efConstruction, seed, quantised] = [16, 24, 28, 32, 36].map(number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const valid =
+    metric !== undefined &&
+    dimension >= 1 &&
+    dimension <= vectorLimits.dimension &&
+    connectivity >= 2 &&
+    connectivity <= vectorLimits.connectivity &&
+    efConstruction >= connectivity &&
+    efConstruction <= vectorLimits.efConstruction &&
+    quantised <= 1;
+  if (!valid) throw corrupt("its settings are outside the limits", 12);
+  const quantisation = quantised === 1 ? "int8" : "none";
+  return settingsOf({ dimension, metric, connectivity, efConstruction, seed, quantisation, exactBelow });
 }
 
 interface Section {

@@ -88,6 +88,15 @@ export function wholeNumber(name: string, value: unknown, least: number, most: n
   });
 }
 
+/** Throws STORE_VECTOR_OPTION unless `value` is a number from 0 to infinity. */
+export function amount(name: string, value: unknown): void {
+  if (typeof value === "number" && value >= 0) return;
+  throw new HoldfastError("STORE_VECTOR_OPTION", `${name} is ${String(value)}`, {
+    hint: "0 or more, or Infinity",
+    details: { option: name },
+  });
+}
+
 /**
  * The squared length of a vector that may go in. Throws STORE_VECTOR_DIMENSION, STORE_VECTOR_VALUE (not finite, or so
  * long that distances would overflow), STORE_VECTOR_ZERO (cosine only).

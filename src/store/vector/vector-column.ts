@@ -86,7 +86,7 @@ export class VectorColumn {
   /** Takes the vector in as the next row. Throws as `checkVector` does, and STORE_VECTOR_FULL. */
   append(vector: Float32Array): void {
     const squared = checkVector(vector, this.settings);
-    if (this.count === this.#capacity) this.reserve(Math.max(64, this.count * 2));
+    if (this.count === this.#capacity) this.#double();
     const at = (this.#vectors + this.count * this.rowBytes) >>> 2;
     this.#write(vector, squared, at);
     if (this.codeRowBytes > 0) this.#encodeRow(this.count);
@@ -162,6 +162,12 @@ export class VectorColumn {
     const { kernels } = this.#set;
     const [bias, scale] = [this.#queryBias, this.#queryScale];
     kernels.codes(this.#queryCodes, this.#codes, stride, queryBytes, this.#list, padded, this.#out, bias, scale);
+  }
+
+  /** Less than double where addresses end. */
+  #double(): void {
+    const most = Math.floor((addressLimit - this.#codes - 64) / (this.rowBytes + this.codeRowBytes));
+    this.reserve(Math.max(this.count + 1, Math.min(Math.max(64, this.count * 2), most)));
   }
 
   #pad(count: number): number {

@@ -138,6 +138,9 @@ describe("bad input", () => {
     for (const options of [{ k: 0 }, { k: 1.5 }, { k: vectorLimits.k + 1 }, { k: 1, ef: 0 }, { k: 1, ef: 1e9 }]) {
       expect(codeOf(() => index.search(good, options))).toBe("STORE_VECTOR_OPTION");
     }
+    for (const step of [{ budgetMs: -1 }, { budgetMs: Number.NaN }, { items: Number.NaN }]) {
+      expect(codeOf(() => index.step(step))).toBe("STORE_VECTOR_OPTION");
+    }
     const filter = [1, 2] as unknown as Uint8Array;
     expect(codeOf(() => index.search(good, { k: 1, filter }))).toBe("STORE_VECTOR_OPTION");
   });

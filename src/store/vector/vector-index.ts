@@ -4,7 +4,14 @@ import { buildWork } from "./build.ts";
 import type { VectorFilter } from "./filter.ts";
 import { decodeIndex, encodeIndex, type VectorAdoptOptions, type VectorSerialiseOptions } from "./format.ts";
 import { IndexCore } from "./index-core.ts";
-import { settingsOf, type VectorIndexOptions, type VectorMetric, vectorLimits, wholeNumber } from "./options.ts";
+import {
+  amount,
+  settingsOf,
+  type VectorIndexOptions,
+  type VectorMetric,
+  vectorLimits,
+  wholeNumber,
+} from "./options.ts";
 import { unreachableRows } from "./reach.ts";
 import { searchCore, type VectorSearchResult } from "./search.ts";
 
@@ -134,6 +141,8 @@ export class VectorIndex {
   /** Works on the graph for a while. Searches, additions and deletions may come between any two steps. */
   step(options: VectorBuildStepOptions = {}): VectorBuildProgress {
     const { budgetMs = Number.POSITIVE_INFINITY, items = Number.POSITIVE_INFINITY, clock = systemClock } = options;
+    amount("budgetMs", budgetMs);
+    amount("items", items);
     const endMs = clock.monotonicMs() + budgetMs;
     const core = this.#core;
     if (this.#work === undefined && this.pending > 0) this.#work = buildWork(core);
@@ -147,6 +156,7 @@ export class VectorIndex {
   /** Builds the whole graph in slices, with a turn of the event loop between them. */
   async build(options: VectorBuildOptions = {}): Promise<void> {
     const { sliceMs = 8, clock = systemClock, signal } = options;
+    amount("sliceMs", sliceMs);
     signal?.throwIfAborted();
     while (!this.step({ budgetMs: sliceMs, clock }).done) await delay(0, { clock, signal });
   }
