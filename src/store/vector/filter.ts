@@ -18,10 +18,11 @@ export interface Matches {
 export function matchesOf(core: IndexCore, filter: VectorFilter | undefined): Matches {
   const { liveCount } = core;
   if (filter === undefined) return { rows: liveCount === core.column.count ? undefined : core.live, count: liveCount };
-  const matches = predicateOf(filter);
   const { ids, live } = core;
   const words = (core.column.count + 31) >>> 5;
   const rows = new Uint32Array(words);
+  if (core.idsAreRows && filter instanceof Uint32Array) return bothOf(live, filter, rows);
+  const matches = predicateOf(filter);
   let count = 0;
   for (let word = 0; word < words; word++) {
     let kept = 0;
@@ -32,6 +33,20 @@ export function matchesOf(core: IndexCore, filter: VectorFilter | undefined): Ma
       count++;
     }
     rows[word] = kept;
+  }
+  return { rows, count };
+}
+
+/** What is set in both, in `rows`: word by word instead of id by id. */
+function bothOf(live: RowBitmap, filter: Uint32Array, rows: RowBitmap): Matches {
+  let count = 0;
+  for (let word = 0; word < Math.min(rows.length, filter.length); word++) {
+    let bits = live[word]! & filter[word]!;
+    rows[word] = bits;
+    // Sums of pairs, of fours, of eights, and of the four of these.
+    bits -= (bits >>> 1) & 0x5555_5555;
+    bits = (bits & 0x3333_3333) + ((bits >>> 2) & 0x3333_3333);
+    count += Math.imul((bits + (bits >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
   }
   return { rows, count };
 }

@@ -283,6 +283,7 @@ function checkIds(core: IndexCore, liveRows: number, idsOffset: number, liveOffs
   const { column, graph, ids, live, table } = core;
   for (let row = 0; row < column.count; row++) {
     const isLive = core.isLive(row);
+    core.idsAreRows &&= ids[row] === row;
     if (isLive && core.rowOf(ids[row]!) >= 0) throw corrupt(`id ${ids[row]} stands twice`, idsOffset + row * 4);
     if (isLive || table.rowOf(ids[row]!, ids) < 0) table.set(ids[row]!, row, ids);
     core.liveCount += isLive ? 1 : 0;

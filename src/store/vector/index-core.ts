@@ -19,6 +19,8 @@ export class IndexCore {
   /** Rows that have not been deleted. */
   live: RowBitmap = new Uint32Array(2);
   liveCount = 0;
+  /** Every id is its row: bitmaps of ids are bitmaps of rows. */
+  idsAreRows = true;
   /** False while a graph that was taken over has holes. */
   searchable = true;
 
@@ -60,6 +62,7 @@ export class IndexCore {
       this.live = extended(this.live, (rows + 31) >>> 5);
     }
     this.ids[row] = id;
+    this.idsAreRows &&= id === row;
     this.table.set(id, row, this.ids);
     this.live[row >>> 5]! |= 1 << (row & 31);
     this.liveCount++;

@@ -125,6 +125,17 @@ describe("a filter", () => {
     expect([...index.search(query!, { k, filter: Uint8Array.of(0b101) }).ids].toSorted()).toEqual([0, 2]);
   });
 
+  it("S3: as a bitmap means ids, also where these are not the rows", () => {
+    const shuffled = vectorIndex({ dimension, metric: "cosine", exactBelow: 0 });
+    for (const [place, vector] of vectors.slice(0, 500).entries()) shuffled.add((place * 7 + 3) % 500, vector);
+    const ids = [5, 31, 32, 64, 499];
+    const bits = new Uint32Array(16);
+    for (const id of ids) bits[id >>> 5]! |= 1 << (id & 31);
+    shuffled.delete(32);
+    const { ids: found } = shuffled.search(queries[0]!, { k: 9, filter: bits });
+    expect([...found].toSorted((a, b) => a - b)).toEqual([5, 31, 64, 499]);
+  });
+
   it("S3: may itself ask the index", () => {
     const [query, other] = queries as [Float32Array, Float32Array];
     const filter = (id: number): boolean => id % 1_000 === 1 && index.search(other, { k: 1 }).ids.length === 1;

@@ -54,8 +54,11 @@ function comparesAll(core: IndexCore, matches: Matches, ef: number): boolean {
   if (!core.searchable || core.graph.entry === none || matches.count <= exactBelow) return true;
   // A tail that has no links yet is compared; where that is more than the graph would save, all is.
   if (core.graph.count < count - exactBelow || core.graph.count * 2 < count) return true;
-  return matches.rows !== undefined && matches.count * matches.count <= ef * connectivity * count;
+  return matches.rows !== undefined && matches.count * matches.count <= inOrder * ef * connectivity * count;
 }
+
+/** How many distances to rows that follow each other take the time of one to a row anywhere. */
+const inOrder = 2;
 
 /** False where it was given up. */
 function throughGraph(core: IndexCore, matches: Matches, ef: number): boolean {
