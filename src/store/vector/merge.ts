@@ -38,9 +38,10 @@ interface Kept {
 }
 
 /**
- * A new index of all that is kept; the parts stay as they are. Vectors are copied at once, which takes a microsecond
- * or two each; the graph is worked on by `step` or `build`, until when searches compare all. Settings are those of the first part but for `options`; dimension
- * and metric are the same in all. Throws STORE_VECTOR_OPTION, STORE_VECTOR_DUPLICATE, STORE_VECTOR_FULL.
+ * A new index of all that is kept; the parts stay as they are. Vectors are copied at once, which takes a microsecond or
+ * two each; the graph is worked on by `step` or `build`, until when searches compare all. Settings are those of the
+ * first part but for `options`; dimension and metric are the same in all. Throws STORE_VECTOR_OPTION,
+ * STORE_VECTOR_DUPLICATE, STORE_VECTOR_FULL.
  */
 export function mergeVectorIndexes(
   parts: readonly VectorMergePart[],
