@@ -1,6 +1,7 @@
 /**
  * The store, which is being built. So far: the sorted table in memory, immutable segments, merges over both, the
- * manifest that says which files there are, the content log and the graph. The engine above them is to come.
+ * manifest that says which files there are, the content log, the graph, and the vector index, which is of use alone. The
+ * engine above them is to come.
  */
 export * from "./content/index.ts";
 export * from "./graph/index.ts";
@@ -13,3 +14,4 @@ export { BlockCache } from "./segment/block-cache.ts";
 export { openSegment } from "./segment/segment.ts";
 export { SegmentWriter } from "./segment/segment-writer.ts";
 export { verifySegment } from "./segment/verify.ts";
+export * from "./vector/index.ts";
