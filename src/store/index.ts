@@ -1,7 +1,7 @@
 /**
  * The store, which is being built. So far: the sorted table in memory, immutable segments, merges over both, the
- * manifest that says which files there are, the content log, the graph, and the vector index, which is of use alone. The
- * engine above them is to come.
+ * manifest that says which files there are, the content log, the graph, and the vector index, which is of use alone.
+ * The engine above them is to come.
  */
 export * from "./content/index.ts";
 export * from "./graph/index.ts";
