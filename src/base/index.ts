@@ -2,6 +2,7 @@ export { addAbortCallback, delay, LinkedController, removeAbortCallback, untilAb
 export { bytesEqual, concatBytes, hexOf, utf8, utf8Text } from "./bytes.ts";
 export { crc32, fnv1a64, Sha256, sha256 } from "./checksum.ts";
 export { type Clock, systemClock } from "./clock.ts";
+export { errorText } from "./error-text.ts";
 export {
   AssertionFailure,
   assert,

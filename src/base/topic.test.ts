@@ -36,6 +36,18 @@ describe("a topic", () => {
     expect(calls).toBe(1);
   });
 
+  it("goes on past a listener that throws what has no text", () => {
+    const topic = new Topic<number>("test.textless");
+    const seen: number[] = [];
+    topic.subscribe(() => {
+      throw Object.create(null);
+    });
+    topic.subscribe((value) => seen.push(value));
+    topic.publish(1);
+    topic.publish(2);
+    expect(seen).toEqual([1, 2]);
+  });
+
   it("goes on past listeners that throw, reject or never settle, and reports them", async () => {
     const topic = new Topic<number>("test.failing");
     const seen: number[] = [];

@@ -10,6 +10,8 @@
  * one. Nobody listening costs a comparison.
  */
 
+import { errorText } from "./error-text.ts";
+
 export type Listener<Payload> = (payload: Payload) => unknown;
 
 /** The part of `node:diagnostics_channel` used here; browsers have none. */
@@ -135,8 +137,7 @@ function reportFailure(topic: string, error: unknown): void {
   }
   if (warned.has(topic)) return;
   warned.add(topic);
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  globalThis.process?.emitWarning?.(`a listener of ${topic} failed (said once a topic): ${text}`, {
+  globalThis.process?.emitWarning?.(`a listener of ${topic} failed (said once a topic): ${errorText(error, true)}`, {
     code: "HOLDFAST_LISTENER",
   });
 }

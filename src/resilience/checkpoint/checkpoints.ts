@@ -12,7 +12,7 @@
  */
 
 import { randomBytes as platformRandomBytes } from "node:crypto";
-import { type Clock, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
+import { type Clock, errorText, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { type CheckpointBackend, hasCode } from "./backend.ts";
 import { type Checkpointed, refuseBadId } from "./component.ts";
 import { type CheckpointInfo, type Envelope, encodeEnvelope } from "./envelope.ts";
@@ -378,7 +378,7 @@ async function handOver(component: Checkpointed, state: Uint8Array, info: Checkp
   try {
     await component.restore(state, info);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorText(cause);
     throw new HoldfastError("CHECKPOINT_REJECTED", `${info.id} did not take version ${info.version}: ${why}`, {
       cause,
       hint: "The bytes are those that were saved: look at the component's restore.",

@@ -21,7 +21,7 @@
 
 import { randomBytes as platformRandomBytes } from "node:crypto";
 import { dirname, join, resolve } from "node:path";
-import { HoldfastError, hexOf, untilAborted } from "../../base/index.ts";
+import { errorText, HoldfastError, hexOf, untilAborted } from "../../base/index.ts";
 import type { Disk, DiskLock } from "../../disk/index.ts";
 import {
   type BackendCapabilities,
@@ -317,5 +317,5 @@ function writeFailed(id: string, version: number, cause: unknown): HoldfastError
 
 function textOf(cause: unknown): string {
   if (HoldfastError.is(cause)) return cause.rawMessage;
-  return cause instanceof Error ? cause.message : String(cause);
+  return errorText(cause);
 }

@@ -14,7 +14,7 @@
  * default `everysec` a power cut may take the last second, and a failover takes what was not replicated.
  */
 
-import { type Clock, HoldfastError, systemClock } from "../../base/index.ts";
+import { type Clock, errorText, HoldfastError, systemClock } from "../../base/index.ts";
 import {
   type BackendOptions,
   type CheckpointBackend,
@@ -99,7 +99,7 @@ class RedisCheckpoints implements CheckpointBackend {
     } catch (error) {
       options.signal?.throwIfAborted();
       if (error instanceof Error && refusals.test(error.message)) throw failed(`put ${id}`, error);
-      throw uncertain(id, version, textOf(error), error);
+      throw uncertain(id, version, errorText(error), error);
     }
   }
 
@@ -170,13 +170,9 @@ function sender(client: NodeRedisLike | IoRedisLike): (words: (string | Buffer)[
 }
 
 function failed(what: string, cause: unknown): HoldfastError {
-  return new HoldfastError("CHECKPOINT_BACKEND_FAILED", `Redis could not ${what}: ${textOf(cause)}`, {
+  return new HoldfastError("CHECKPOINT_BACKEND_FAILED", `Redis could not ${what}: ${errorText(cause)}`, {
     cause,
     hint: "Check the connection and the server's log.",
     retryable: true,
   });
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

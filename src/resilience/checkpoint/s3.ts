@@ -15,7 +15,7 @@
  * server takes a signature for (15 minutes), does not bring it back. These are removed by a later `delete`.
  */
 
-import { type Clock, HoldfastError, systemClock, untilAborted, utf8 } from "../../base/index.ts";
+import { type Clock, errorText, HoldfastError, systemClock, untilAborted, utf8 } from "../../base/index.ts";
 import {
   type BackendOptions,
   type CheckpointBackend,
@@ -110,7 +110,7 @@ class S3Checkpoints implements CheckpointBackend {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      throw uncertain(id, version, error instanceof HoldfastError ? error.rawMessage : String(error), error);
+      throw uncertain(id, version, HoldfastError.is(error) ? error.rawMessage : errorText(error), error);
     }
     if (answer.status === 200) return true;
     // 409: another request for this object is under way, and may yet win.

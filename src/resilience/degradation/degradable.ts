@@ -13,6 +13,7 @@
 
 import {
   type Clock,
+  errorText,
   HoldfastError,
   hexOf,
   type Listener,
@@ -223,7 +224,7 @@ class DegradedStore<V> implements Degradable<V> {
     if (operation === "write") this.#takesWrites = false;
     const level = (this.#options.levelFor ?? ((cause, kind) => this.#usualLevelFor(cause, kind)))(error, operation);
     if (level === undefined) return;
-    this.#ladder.worsen(level, error instanceof Error ? error.message : String(error));
+    this.#ladder.worsen(level, errorText(error));
     this.#watch();
   }
 

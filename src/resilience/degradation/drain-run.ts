@@ -3,7 +3,7 @@
  * it. Says what the journal should note; letting go of what was applied is for whoever has it noted.
  */
 
-import { HoldfastError } from "../../base/index.ts";
+import { errorText, HoldfastError } from "../../base/index.ts";
 import { type HeldItem, itemOf, type ReplayItem, type ReplayItems } from "./replay-items.ts";
 import type { JournalRecord } from "./replay-journal.ts";
 
@@ -118,7 +118,7 @@ export class DrainRun<T> {
     item.attempts++;
     const { sequence, attempts } = item;
     if (attempts >= (this.#options.deadLetterAfter ?? 5)) {
-      const reason = (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+      const reason = errorText(error).slice(0, 1_000);
       this.#items.bury(item, reason);
       this.deadLettered++;
       this.letters.push(item);

@@ -6,6 +6,7 @@
  * adds it: `checks.add(wal.healthCheck())`.
  */
 
+import { errorText } from "../../base/index.ts";
 import { type ComponentHealth, halves } from "./component.ts";
 
 export interface CheckResult {
@@ -35,5 +36,5 @@ export function resultOf(outcome: CheckResult | boolean | void): CheckResult {
 }
 
 export function failureOf(error: unknown): CheckResult {
-  return { state: "unhealthy", detail: error instanceof Error ? error.message : String(error) };
+  return { state: "unhealthy", detail: errorText(error) };
 }
