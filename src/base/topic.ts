@@ -129,7 +129,11 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
-function reportFailure(topic: string, error: unknown): void {
+/**
+ * For what a listener does wrong, and other code of a user's that is called beside the work and must not stop it.
+ * Never throws.
+ */
+export function reportFailure(topic: string, error: unknown): void {
   const channel = channelOf("listener.failed");
   if (channel?.hasSubscribers === true) {
     channel.publish({ topic, error } satisfies ListenerFailure);

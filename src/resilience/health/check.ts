@@ -31,8 +31,12 @@ export interface HealthCheck {
 export function resultOf(outcome: CheckResult | boolean | void): CheckResult {
   if (outcome === undefined || outcome === true) return { state: "healthy" };
   if (outcome === false) return { state: "unhealthy" };
-  if (Object.hasOwn(halves, outcome.state)) return outcome;
-  return failureOf(new TypeError(`the check says "${outcome.state}", not healthy, degraded or unhealthy`));
+  // What a check says is checked as what it throws is: it may be anybody's, and plain JavaScript.
+  const { state, detail } = (outcome as CheckResult | null) ?? { state: "nothing" };
+  if (!Object.hasOwn(halves, state)) {
+    return failureOf(new TypeError(`the check says "${errorText(state)}", not healthy, degraded or unhealthy`));
+  }
+  return detail === undefined || typeof detail === "string" ? outcome : { ...outcome, detail: errorText(detail) };
 }
 
 export function failureOf(error: unknown): CheckResult {
