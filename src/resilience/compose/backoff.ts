@@ -6,7 +6,7 @@
  */
 
 import type { Random } from "../../base/index.ts";
-import { choiceOption, durationOption, knownOptions, numberOption, optionError } from "./option.ts";
+import { choiceOption, durationOption, knownOptions, numberOption, optionError } from "../option.ts";
 
 /** What a wait may depend on. */
 export interface BackoffStep {

@@ -10,7 +10,7 @@
 
 import { type Clock, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { CallContext, type Hold, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { durationOption, knownOptions, nameOption, numberOption, partOption } from "./option.ts";
+import { durationOption, knownOptions, nameOption, numberOption, partOption } from "../option.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface BulkheadOptions {

@@ -5,7 +5,7 @@
 
 import { HoldfastError } from "../../base/index.ts";
 import type { CallContext } from "../call.ts";
-import { type Owner, optionError } from "./option.ts";
+import { type Owner, optionError } from "../option.ts";
 
 export type ExpressionValue = number | string | boolean;
 

@@ -14,8 +14,8 @@ import {
   type RunOptions,
   untilCallerLeaves,
 } from "../call.ts";
+import { knownOptions, nameOption } from "../option.ts";
 import { type Expression, type FailurePredicate, failureVariables, filterOption } from "./failure-filter.ts";
-import { knownOptions, nameOption } from "./option.ts";
 
 export interface FallbackOptions {
   /** Names the policy in its errors and events. Default "fallback". */

@@ -21,8 +21,8 @@ import {
   Topic,
 } from "../../base/index.ts";
 import { CallContext, holdUntilEnd, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
+import { durationOption, knownOptions, nameOption, numberOption, optionError, partOption } from "../option.ts";
 import { LatencyQuantile } from "./latency-quantile.ts";
-import { durationOption, knownOptions, nameOption, numberOption, optionError, partOption } from "./option.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { isThenable } from "./thenable.ts";
 

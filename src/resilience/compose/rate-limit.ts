@@ -11,7 +11,7 @@
 
 import { type Clock, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { choiceOption, durationOption, knownOptions, nameOption, numberOption, partOption } from "./option.ts";
+import { choiceOption, durationOption, knownOptions, nameOption, numberOption, partOption } from "../option.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface RateLimitOptions {

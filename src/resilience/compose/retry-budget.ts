@@ -12,7 +12,7 @@
 
 import { type Clock, systemClock, Topic } from "../../base/index.ts";
 import type { CallContext } from "../call.ts";
-import { durationOption, knownOptions, nameOption, numberOption, partOption } from "./option.ts";
+import { durationOption, knownOptions, nameOption, numberOption, partOption } from "../option.ts";
 
 export interface RetryBudgetOptions {
   readonly name?: string;

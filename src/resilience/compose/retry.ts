@@ -23,6 +23,15 @@ import {
   Topic,
 } from "../../base/index.ts";
 import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
+import {
+  choiceOption,
+  durationOption,
+  functionOption,
+  knownOptions,
+  nameOption,
+  numberOption,
+  partOption,
+} from "../option.ts";
 import { type Backoff, decorrelatedJitter } from "./backoff.ts";
 import {
   detailOf,
@@ -32,15 +41,6 @@ import {
   failureVariables,
   filterOption,
 } from "./failure-filter.ts";
-import {
-  choiceOption,
-  durationOption,
-  functionOption,
-  knownOptions,
-  nameOption,
-  numberOption,
-  partOption,
-} from "./option.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 export interface RetryOptions {

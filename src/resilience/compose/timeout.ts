@@ -11,7 +11,7 @@
 
 import { type Clock, HoldfastError, LinkedController, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { CallContext, holdUntilEnd, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { choiceOption, durationOption, knownOptions, nameOption, partOption } from "./option.ts";
+import { choiceOption, durationOption, knownOptions, nameOption, partOption } from "../option.ts";
 import { isThenable } from "./thenable.ts";
 
 export interface TimeoutOptions {

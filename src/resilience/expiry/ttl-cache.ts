@@ -10,25 +10,19 @@
  *     go of it then.
  */
 
-import {
-  assert,
-  type Clock,
-  HoldfastError,
-  type Listener,
-  type Metrics,
-  systemClock,
-  Topic,
-} from "../../base/index.ts";
+import { type Clock, HoldfastError, type Listener, type Metrics, systemClock, Topic } from "../../base/index.ts";
+import { functionOption, knownOptions, nameOption, numberOption, optionError, partOption } from "../option.ts";
 import type { Sweepable } from "./sweeper.ts";
 
 /** "deleted" by its owner, "replaced" by another value, "expired", or "evicted" for room. */
 export type RemovalReason = "deleted" | "replaced" | "expired" | "evicted";
 
 export interface TtlCacheOptions<Key, Value> {
-  /** The label of its metrics. */
+  /** The label of its metrics. 1 to 200 characters. */
   readonly name: string;
+  /** Above 0; `Infinity` for entries that only room ends. */
   readonly ttlMs: number;
-  /** Default 100,000. */
+  /** 1 or more. Default 100,000. */
   readonly limitEntries?: number;
   /** Of all sizes. Default: no limit; needs `sizeOf`. */
   readonly limitBytes?: number;
@@ -70,9 +64,9 @@ export interface TtlCache<Key, Value> extends Sweepable {
   /** As `get`, without counting as a use. */
   peek(key: Key): Value | undefined;
   has(key: Key): boolean;
-  /** False where there is no room for it; an old value of that key is gone then, too. Throws MEMORY_BAD_SIZE. */
+  /** False where there is no room; an old value of that key is gone then, too. Throws MEMORY_BAD_SIZE, MEMORY_OPTION. */
   set(key: Key, value: Value, options?: { readonly ttlMs?: number }): boolean;
-  /** A new time to live for what has not expired. False where there is nothing. */
+  /** A new time to live for what has not expired. False where there is nothing. Throws MEMORY_OPTION. */
   renew(key: Key, ttlMs?: number): boolean;
   delete(key: Key): boolean;
   clear(): void;
@@ -82,6 +76,14 @@ export interface TtlCache<Key, Value> extends Sweepable {
   onRemoved(listener: Listener<Removal<Key, Value>>): Disposable;
 }
 
+const owner = { name: "ttlCache", code: "MEMORY_OPTION" } as const;
+const optionNames = [...["name", "ttlMs", "limitEntries", "limitBytes", "sizeOf", "isReferenced", "clock", "metrics"]];
+
+function lifeOption(value: unknown): number {
+  return numberOption(owner, "ttlMs", value, { least: 1e-3, endless: true });
+}
+
+/** Throws MEMORY_OPTION. */
 export function ttlCache<Key, Value>(options: TtlCacheOptions<Key, Value>): TtlCache<Key, Value> {
   return new Cache(options);
 }
@@ -111,14 +113,21 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
   #sweep: { readonly walk: MapIterator<[Key, Entry<Value>]>; left: number; held: number } | undefined;
 
   constructor(options: TtlCacheOptions<Key, Value>) {
-    this.name = options.name;
+    knownOptions(owner, options, optionNames);
+    const limit = { least: 1, endless: true };
+    this.name = nameOption(owner, options.name, "cache");
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#limitEntries = options.limitEntries ?? 100_000;
-    this.#limitBytes = options.limitBytes ?? Infinity;
-    assert(options.ttlMs > 0, "a time to live is above 0");
-    assert(this.#limitEntries >= 1 && this.#limitBytes > 0, "the limits of a cache are above 0");
-    assert(options.limitBytes === undefined || options.sizeOf !== undefined, "a limit in bytes needs sizeOf");
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#limitEntries = numberOption(owner, "limitEntries", options.limitEntries ?? 100_000, {
+      least: 1,
+      whole: true,
+    });
+    this.#limitBytes = numberOption(owner, "limitBytes", options.limitBytes ?? Infinity, limit);
+    lifeOption(options.ttlMs);
+    functionOption(owner, "isReferenced", options.isReferenced);
+    if (functionOption(owner, "sizeOf", options.sizeOf) === undefined && options.limitBytes !== undefined) {
+      throw optionError(owner, "sizeOf", undefined, "a function, which limitBytes needs");
+    }
   }
 
   get size(): number {
@@ -149,22 +158,26 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
   }
 
   set(key: Key, value: Value, options: { readonly ttlMs?: number } = {}): boolean {
-    const ttlMs = options.ttlMs ?? this.#options.ttlMs;
-    assert(ttlMs > 0, "a time to live is above 0");
+    const ttlMs = lifeOption(options.ttlMs ?? this.#options.ttlMs);
     const bytes = this.#sizeOf(key, value);
+    const removals: Removal<Key, Value>[] = [];
     const before = this.#entries.get(key);
-    if (before !== undefined) this.#remove(key, before, this.#isExpired(before) ? "expired" : "replaced");
-    if (!this.#makeRoom(bytes)) {
+    if (before !== undefined) removals.push(this.#take(key, before, this.#isExpired(before) ? "expired" : "replaced"));
+    const hasRoom = this.#makeRoom(bytes, removals);
+    if (hasRoom) {
+      this.#entries.set(key, { value, bytes, expiresMs: this.#clock.monotonicMs() + ttlMs });
+      this.#bytes += bytes;
+    } else {
       this.#counts.refused++;
       this.#options.metrics?.count("holdfast_ttl_refused_total", 1, { cache: this.name });
-      return false;
     }
-    this.#entries.set(key, { value, bytes, expiresMs: this.#clock.monotonicMs() + ttlMs });
-    this.#bytes += bytes;
-    return true;
+    // Told last: an observer may call back, and must find the cache as it is to be.
+    for (const removal of removals) this.#removed.publish(removal);
+    return hasRoom;
   }
 
   renew(key: Key, ttlMs = this.#options.ttlMs): boolean {
+    lifeOption(ttlMs);
     const entry = this.#live(key);
     if (entry === undefined) return false;
     entry.expiresMs = this.#clock.monotonicMs() + ttlMs;
@@ -175,7 +188,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     const entry = this.#entries.get(key);
     if (entry === undefined) return false;
     const isExpired = this.#isExpired(entry);
-    this.#remove(key, entry, isExpired ? "expired" : "deleted");
+    this.#removed.publish(this.#take(key, entry, isExpired ? "expired" : "deleted"));
     return !isExpired;
   }
 
@@ -206,7 +219,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
       if (done === true || !this.#isExpired(found[1])) continue;
       if (this.#isHeld(found[0], found[1])) sweep.held++;
       else {
-        this.#remove(found[0], found[1], "expired");
+        this.#removed.publish(this.#take(found[0], found[1], "expired"));
         removed++;
       }
     }
@@ -238,15 +251,16 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     this.#entries.set(key, entry);
   }
 
-  #remove(key: Key, entry: Entry<Value>, reason: RemovalReason): void {
+  /** What there is to tell of it. */
+  #take(key: Key, entry: Entry<Value>, reason: RemovalReason): Removal<Key, Value> {
     this.#entries.delete(key);
     this.#bytes -= entry.bytes;
     if (reason === "expired" || reason === "evicted") this.#counts[reason]++;
-    if (this.#removed.active) this.#removed.publish({ cache: this.name, key, value: entry.value, reason });
+    return { cache: this.name, key, value: entry.value, reason };
   }
 
   /** Those used longest ago go; those that may not go yet count as used, and no more than a few are passed over. */
-  #makeRoom(bytes: number): boolean {
+  #makeRoom(bytes: number, removals: Removal<Key, Value>[]): boolean {
     if (bytes > this.#limitBytes) return false;
     let held = 0;
     while (this.#entries.size >= this.#limitEntries || this.#bytes + bytes > this.#limitBytes) {
@@ -256,7 +270,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
       if (this.#isHeld(key, entry)) {
         held++;
         this.#touch(key, entry);
-      } else this.#remove(key, entry, this.#isExpired(entry) ? "expired" : "evicted");
+      } else removals.push(this.#take(key, entry, this.#isExpired(entry) ? "expired" : "evicted"));
     }
     return true;
   }

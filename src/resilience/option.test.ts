@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { HoldfastError } from "../../base/index.ts";
-import { bulkhead } from "./bulkhead.ts";
-import { fallback } from "./fallback.ts";
-import { hedge } from "./hedge.ts";
-import { rateLimit } from "./rate-limit.ts";
-import { retry } from "./retry.ts";
-import { timeout } from "./timeout.ts";
+import { HoldfastError } from "../base/index.ts";
+import { bulkhead } from "./compose/bulkhead.ts";
+import { fallback } from "./compose/fallback.ts";
+import { hedge } from "./compose/hedge.ts";
+import { rateLimit } from "./compose/rate-limit.ts";
+import { retry } from "./compose/retry.ts";
+import { timeout } from "./compose/timeout.ts";
 
 /** What a program without types may give. */
 const loose = (value: unknown): never => value as never;
