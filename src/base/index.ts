@@ -12,7 +12,7 @@ export {
   type HoldfastErrorOptions,
 } from "./errors.ts";
 export { LruMap } from "./lru-map.ts";
-export { MemoryMetrics, type MetricLabels, type Metrics } from "./metrics.ts";
+export { guardMetrics, MemoryMetrics, type MetricLabels, type Metrics } from "./metrics.ts";
 export { nearestName } from "./nearest-name.ts";
 export { type Random, seededRandom, systemRandom } from "./random.ts";
 export { eventsOf, type Listener, type ListenerFailure, reportFailure, Topic } from "./topic.ts";

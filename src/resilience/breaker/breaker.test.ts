@@ -317,6 +317,19 @@ describe("a circuit breaker", () => {
     expect(metrics.value("holdfast_breaker_check_failures_total", { breaker: "test" })).toBe(6);
   });
 
+  it("R6: a collector of metrics that throws changes no result and no state", async () => {
+    const throws = (): never => {
+      throw new Error("a label that was not declared");
+    };
+    const { breaker } = breakerOf({ metrics: { count: throws, gauge: throws, observe: throws } });
+    const own = new Error("the operation's");
+    for (let turn = 0; turn < 4; turn++) await expect(breaker.run(() => Promise.reject(own))).rejects.toBe(own);
+    expect(breaker.check(false, "shape")).toBe(false);
+    expect([breaker.state, breaker.statistics().failures, breaker.statistics().openings]).toEqual(["open", 4, 1]);
+    breaker.isolate("by hand").release();
+    expect(breaker.state).toBe("open");
+  });
+
   it("R5: a check that does not hold in half-open reopens it", () => {
     const { breaker, clock, fail } = breakerOf();
     fail(5);
@@ -472,13 +485,17 @@ describe("a circuit breaker", () => {
       [{ jitter: 2 }, "jitter is 2: it may be 0 to 1"],
       [{ halfOpen: { probes: 0 } }, "halfOpen.probes is 0: it may be 1 to 1000000"],
       [{ opensOn: { consecutiveFailures: 2.5 } }, "opensOn.consecutiveFailures is 2.5: it may be a whole number"],
-      [{ opensOn: { window: { calls: 5 } as never } }, 'opensOn.window is {"calls":5}: it may be made by countWindow'],
+      [
+        { opensOn: { window: { calls: 5 } as never } },
+        "opensOn.window is [object Object]: it may be made by countWindow",
+      ],
       [{ ramp: { shares: [0.5, 0], stepMs: 10 } }, "ramp.shares is 0: it may be above 0, at most 1"],
       [{ openBackoff: { factor: 2, maximumMs: 5 } }, "openBackoff.maximumMs is 5: it may be 30000 to"],
+      [{ classifyError: "neutral" as never }, "classifyError is neutral: it may be a function"],
       [{ timeoutMs: 5 } as never, "a circuit breaker has no option timeoutMs"],
     ];
     for (const [options, message] of wrong) expect(() => circuitBreaker({ name: "x", ...options })).toThrow(message);
-    expect(() => countWindow({ calls: 5 })).toThrow('window is {"calls":5}: it may be given at least one of');
+    expect(() => countWindow({ calls: 5 })).toThrow("window is [object Object]: it may be given at least one of");
     expect(() => countWindow({ calls: 0, failureRate: 1 })).toThrow("window's calls is 0: it may be 1 to 65536");
     expect(() => timeWindow({ durationMs: 5, slowRate: 1 })).toThrow("window's slowCallMs is undefined");
     expect(() => circuitBreaker({ name: "x", openMS: 5 } as never)).toThrow(

@@ -7,7 +7,7 @@
  * result; there is no timer, so nothing has to be shut down.
  */
 
-import { type Clock, HoldfastError, type Listener, Topic } from "../../base/index.ts";
+import { type Clock, HoldfastError, type Listener, reportFailure, Topic } from "../../base/index.ts";
 import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
 import { within } from "./check-option.ts";
 import type { BreakerExplanation, BreakerStateChange, BreakerStatistics, CheckFailure, FailedCall } from "./events.ts";
@@ -125,7 +125,7 @@ export class CircuitBreaker implements Policy {
     if (condition) return true;
     const { state } = this;
     this.#counts.checkFailures++;
-    this.#settings.metrics?.count("holdfast_breaker_check_failures_total", 1, { breaker: this.name });
+    this.#measure("count", "check_failures_total", 1);
     this.#machine.fail();
     (this.#checkFailure ?? checkFailures).publish({ breaker: this.name, message, value, state });
     return false;
@@ -134,8 +134,16 @@ export class CircuitBreaker implements Policy {
   /** Refuses every call until disposed of (or for `forMs`); several may hold it at once. What lies below goes on. */
   isolate(reason: string, options: { readonly forMs?: number } = {}): Isolation {
     const { forMs } = options;
-    const endMs = forMs === undefined ? Infinity : this.#clock.monotonicMs() + within("isolation's forMs", forMs, 0);
-    return this.#hold(reason, endMs);
+    const expiresAtMs =
+      forMs === undefined ? Infinity : this.#clock.monotonicMs() + within("isolation's forMs", forMs, 0);
+    const release = (): void => {
+      this.#isolations?.delete(isolation);
+      this.#machine.release(isolation);
+    };
+    const isolation: Isolation = { reason, expiresAtMs, release, [Symbol.dispose]: release };
+    this.#isolations = new Set([...this.isolations, isolation]);
+    this.#machine.hold(isolation);
+    return isolation;
   }
 
   /** Who holds it by hand now, those of a restored snapshot among them; each can be released here. */
@@ -213,8 +221,10 @@ export class CircuitBreaker implements Policy {
   }
 
   #ended(result: unknown, generation: number, probe: Probe | undefined, startedMs: number): void {
-    if (this.#settings.classifyResult !== undefined) this.#classified(result, generation, probe, startedMs);
-    else if (this.#machine.succeed(generation, probe, startedMs)) this.#counts.successes++;
+    const { classifyResult } = this.#settings;
+    if (classifyResult !== undefined) {
+      this.#settle(this.#ask(classifyResult, result, "success"), generation, probe, startedMs);
+    } else if (this.#machine.succeed(generation, probe, startedMs)) this.#counts.successes++;
   }
 
   #admit(): Probe | undefined {
@@ -240,17 +250,13 @@ export class CircuitBreaker implements Policy {
     (this.#failedCall ?? failedCalls).publish({ breaker: this.name, error, outcome, late: !counted });
   }
 
-  #classified(result: unknown, generation: number, probe: Probe | undefined, startedMs: number): void {
-    this.#settle(this.#ask(this.#settings.classifyResult, result, "success"), generation, probe, startedMs);
-  }
-
   #settle(outcome: Outcome, generation: number, probe: Probe | undefined, startedMs: number): boolean {
     if (!this.#machine.settle(outcome, generation, probe, startedMs)) return false;
     if (outcome === "neutral") this.#counts.neutral++;
     else if (outcome === "success") this.#counts.successes++;
     else {
       this.#counts.failures++;
-      this.#settings.metrics?.count("holdfast_breaker_failures_total", 1, { breaker: this.name });
+      this.#measure("count", "failures_total", 1);
     }
     return true;
   }
@@ -272,22 +278,20 @@ export class CircuitBreaker implements Policy {
     }
   }
 
-  #hold(reason: string, expiresAtMs: number): Isolation {
-    const release = (): void => {
-      this.#isolations?.delete(isolation);
-      this.#machine.release(isolation);
-    };
-    const isolation: Isolation = { reason, expiresAtMs, release, [Symbol.dispose]: release };
-    this.#isolations = new Set([...this.isolations, isolation]);
-    this.#machine.hold(isolation);
-    return isolation;
+  /** What collects metrics is the user's, as a listener is: what it throws is reported and changes nothing. */
+  #measure(kind: "count" | "gauge", what: string, value: number): void {
+    try {
+      this.#settings.metrics?.[kind](`holdfast_breaker_${what}`, value, { breaker: this.name });
+    } catch (error) {
+      reportFailure("metrics", error);
+    }
   }
 
   #onTransition(from: BreakerState, to: BreakerState): void {
     this.#reactions = undefined;
     if (to === "open") this.#counts.openings++;
     if (from === to) return;
-    this.#settings.metrics?.gauge("holdfast_breaker_state", stateNumbers[to], { breaker: this.name });
+    this.#measure("gauge", "state", stateNumbers[to]);
     const own = this.#stateChange ?? stateChanges;
     const all = this.#settings.keyedStateChange;
     if (!own.active && all?.active !== true) return;

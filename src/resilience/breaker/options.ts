@@ -96,8 +96,12 @@ const known = [
 /** Throws BREAKER_OPTION, which names the option, what it was and what it may be. */
 export function settingsOf(options: CircuitBreakerOptions): BreakerSettings {
   for (const key of Object.keys(options)) if (!known.includes(key)) refuseUnknown(key);
-  if (typeof options.name !== "string" || options.name === "" || options.name.length > 200) {
-    refuse("name", options.name, "a text of 1 to 200 characters");
+  const { name } = options;
+  if (typeof name !== "string" || name === "" || name.length > 200)
+    refuse("name", name, "a text of 1 to 200 characters");
+  for (const option of ["classifyError", "classifyResult", "random"] as const) {
+    const given: unknown = options[option];
+    if (given !== undefined && typeof given !== "function") refuse(option, given, "a function");
   }
   const { opensOn = {}, halfOpen = {}, ramp, openBackoff } = options;
   const average = opensOn.averageRate === false ? undefined : (opensOn.averageRate ?? {});

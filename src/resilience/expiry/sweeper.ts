@@ -4,7 +4,7 @@
  * timer runs while there is nothing to sweep, and none keeps the process alive.
  */
 
-import { type Clock, type Metrics, systemClock } from "../../base/index.ts";
+import { type Clock, guardMetrics, type Metrics, systemClock } from "../../base/index.ts";
 import { durationOption, knownOptions, numberOption, partOption } from "../option.ts";
 
 /** What can be swept: a `ttlCache`, or anything that can look at some of its entries at a time. */
@@ -58,7 +58,7 @@ class SharedSweeper implements Sweeper {
   constructor(options: SweeperOptions) {
     knownOptions(owner, options, ["everyMs", "sliceEntries", "clock", "metrics"]);
     this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
-    this.#metrics = options.metrics;
+    this.#metrics = guardMetrics(options.metrics);
     this.#everyMs = durationOption(owner, "everyMs", options.everyMs ?? 300_000, 1);
     this.#sliceEntries = numberOption(owner, "sliceEntries", options.sliceEntries ?? 1_000, { least: 1, whole: true });
   }

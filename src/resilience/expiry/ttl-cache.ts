@@ -10,7 +10,15 @@
  *     go of it then.
  */
 
-import { type Clock, HoldfastError, type Listener, type Metrics, systemClock, Topic } from "../../base/index.ts";
+import {
+  type Clock,
+  guardMetrics,
+  HoldfastError,
+  type Listener,
+  type Metrics,
+  systemClock,
+  Topic,
+} from "../../base/index.ts";
 import { functionOption, knownOptions, nameOption, numberOption, optionError, partOption } from "../option.ts";
 import type { Sweepable } from "./sweeper.ts";
 
@@ -64,7 +72,7 @@ export interface TtlCache<Key, Value> extends Sweepable {
   /** As `get`, without counting as a use. */
   peek(key: Key): Value | undefined;
   has(key: Key): boolean;
-  /** False where there is no room; an old value of that key is gone then, too. Throws MEMORY_BAD_SIZE, MEMORY_OPTION. */
+  /** False where there is no room: then an old value is gone, too. Throws MEMORY_BAD_SIZE, MEMORY_OPTION. */
   set(key: Key, value: Value, options?: { readonly ttlMs?: number }): boolean;
   /** A new time to live for what has not expired. False where there is nothing. Throws MEMORY_OPTION. */
   renew(key: Key, ttlMs?: number): boolean;
@@ -101,6 +109,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
   readonly name: string;
   readonly #options: TtlCacheOptions<Key, Value>;
   readonly #clock: Clock;
+  readonly #metrics: Metrics | undefined;
   readonly #limitEntries: number;
   readonly #limitBytes: number;
   /** In order of use: a Map keeps the order in which keys were added. */
@@ -123,6 +132,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
       whole: true,
     });
     this.#limitBytes = numberOption(owner, "limitBytes", options.limitBytes ?? Infinity, limit);
+    this.#metrics = guardMetrics(options.metrics);
     lifeOption(options.ttlMs);
     functionOption(owner, "isReferenced", options.isReferenced);
     if (functionOption(owner, "sizeOf", options.sizeOf) === undefined && options.limitBytes !== undefined) {
@@ -169,7 +179,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
       this.#bytes += bytes;
     } else {
       this.#counts.refused++;
-      this.#options.metrics?.count("holdfast_ttl_refused_total", 1, { cache: this.name });
+      this.#metrics?.count("holdfast_ttl_refused_total", 1, { cache: this.name });
     }
     // Told last: an observer may call back, and must find the cache as it is to be.
     for (const removal of removals) this.#removed.publish(removal);
