@@ -52,7 +52,7 @@ export class KeyedBreakers {
     return this.#breakers.size;
   }
 
-  /** The breaker of the key: the same as long as it is known. Throws BREAKER_KEY for one that is no text of at most 1,000. */
+  /** The breaker of the key: the same as long as it is known. Throws BREAKER_KEY for one of over 1,000 characters. */
   get(key: string): CircuitBreaker {
     const known = this.#breakers.get(key);
     if (known !== undefined) return known;

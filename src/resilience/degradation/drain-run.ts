@@ -3,7 +3,7 @@
  * it. Says what the journal should note; letting go of what was applied is for whoever has it noted.
  */
 
-import { errorText, HoldfastError } from "../../base/index.ts";
+import { errorText, HoldfastError, reportFailure } from "../../base/index.ts";
 import { type HeldItem, itemOf, type ReplayItem, type ReplayItems } from "./replay-items.ts";
 import type { JournalRecord } from "./replay-journal.ts";
 
@@ -103,13 +103,23 @@ export class DrainRun<T> {
   }
 
   #judge(item: HeldItem<T>, error: unknown, records: JournalRecord[]): void {
-    const isOutage = (this.#options.isOutage ?? looksLikeOutage)(error);
+    const isOutage = this.#isOutage(error);
     if (isOutage === true) this.ended = "outage";
     else if (isOutage === false || this.#targetWorks) this.#failed(item, error, records);
     else {
       this.#unclear.push({ item, error });
       this.#blocked.add(item.key);
       if (this.#unclear.length >= unclearLimit || this.#options.order === "strict") this.ended = "outage";
+    }
+  }
+
+  /** What a user's function throws does not say anything either. */
+  #isOutage(error: unknown): boolean | undefined {
+    try {
+      return (this.#options.isOutage ?? looksLikeOutage)(error);
+    } catch (fault) {
+      reportFailure("degradation.is-outage", fault);
+      return undefined;
     }
   }
 

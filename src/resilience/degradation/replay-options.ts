@@ -2,6 +2,15 @@
 
 import type { Clock, Listener, Metrics, Random } from "../../base/index.ts";
 import type { RunOptions } from "../call.ts";
+import {
+  choiceOption,
+  durationOption,
+  functionOption,
+  knownOptions,
+  nameOption,
+  numberOption,
+  partOption,
+} from "../option.ts";
 import type { DrainEnd, DrainOptions } from "./drain-run.ts";
 import type { Codec, DeadLetter, ReplayItem } from "./replay-items.ts";
 import type { ReplayJournal } from "./replay-journal.ts";
@@ -33,6 +42,30 @@ export interface ReplayQueueOptions<T> extends DrainOptions<T> {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly metrics?: Metrics;
+}
+
+const owner = { name: "replayQueue", code: "DEGRADED_OPTION" } as const;
+const optionNames = [
+  ...["apply", "deadLetterAfter", "order", "isOutage", "name", "limit", "limitBytes", "batch", "rampFrom", "restMs"],
+  ...["onDuplicate", "journal", "compactFrom", "onJournalFailure", "codec", "clock", "random", "metrics"],
+];
+
+/** Throws DEGRADED_OPTION. */
+export function checkQueueOptions<T>(options: ReplayQueueOptions<T>): void {
+  knownOptions(owner, options, optionNames);
+  partOption(owner, "(all)", options, "apply");
+  nameOption(owner, options.name, "writes");
+  const counts = ["deadLetterAfter", "limit", "limitBytes", "batch", "rampFrom", "compactFrom"] as const;
+  for (const name of counts) numberOption(owner, name, options[name] ?? 1, { least: 1, whole: true });
+  durationOption(owner, "restMs", options.restMs ?? 0);
+  choiceOption(owner, "order", options.order ?? "per-key", ["per-key", "strict"]);
+  choiceOption(owner, "onDuplicate", options.onDuplicate ?? "drop", ["drop", "replace"]);
+  choiceOption(owner, "onJournalFailure", options.onJournalFailure ?? "volatile", ["volatile", "refuse"]);
+  functionOption(owner, "isOutage", options.isOutage);
+  functionOption(owner, "random", options.random);
+  partOption(owner, "journal", options.journal, "load");
+  partOption(owner, "codec", options.codec, "encode");
+  partOption(owner, "clock", options.clock, "schedule");
 }
 
 export interface Queued {
