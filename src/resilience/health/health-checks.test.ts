@@ -329,4 +329,27 @@ describe("health checks", () => {
     await all;
     expect([disposed, clock.timers]).toEqual([true, 0]);
   });
+
+  it("options that are none are refused when checks and monitors are made", () => {
+    const monitor = healthMonitor();
+    monitor.register("b");
+    const makes: readonly (() => unknown)[] = [
+      () => healthChecks({ monitor, everyMs: 0 }),
+      () => healthChecks({ monitor, everyMs: Number.NaN }),
+      () => healthChecks({ monitor, timeoutMs: Number.NaN }),
+      () => healthChecks({} as never),
+      () => healthChecks({ monitor, rules: [{ name: "r", when: "a > 1" as never }] }),
+      () => healthChecks({ monitor }).add(told("a"), { alertAfter: 0 }),
+      () => healthChecks({ monitor }).add(told("a"), { wieght: 3 } as never),
+      () => healthMonitor({ staleMs: Number.NaN }),
+      () => healthMonitor({ runningFrom: 90 }),
+      () => healthMonitor({ runningFrom: 0.5, degradedFrom: 0.6 }),
+      () => healthMonitor({ agreement: { agree: 3, of: 2 } }),
+      () => monitor.register("a", { staleMs: 0 }),
+      () => monitor.register("a", { caps: "down" as never }),
+      () => monitor.update("b", "fine" as never),
+    ];
+    for (const make of makes) expect(make).toThrow("HEALTH_OPTION");
+    expect(monitor.size).toBe(1);
+  });
 });

@@ -13,6 +13,7 @@
 
 import {
   type Clock,
+  guardMetrics,
   HoldfastError,
   type Listener,
   type Metrics,
@@ -20,6 +21,7 @@ import {
   systemClock,
   Topic,
 } from "../../base/index.ts";
+import { choiceOption, knownOptions, numberOption, partOption } from "../option.ts";
 import { Availability, componentLimit, levels, type SystemLevel, weightUnits } from "./availability.ts";
 import { type Agreement, Component, type ComponentHealth } from "./component.ts";
 import { type ComponentReport, type HealthReport, reportOf } from "./health-report.ts";
@@ -91,9 +93,9 @@ export interface HealthMonitor extends Disposable {
   readonly availability: number;
   readonly size: number;
   has(name: string): boolean;
-  /** Throws HEALTH_COMPONENT_EXISTS, HEALTH_TOO_MANY_COMPONENTS (100,000), HEALTH_BAD_WEIGHT. */
+  /** Throws HEALTH_COMPONENT_EXISTS, HEALTH_TOO_MANY_COMPONENTS (100,000), HEALTH_OPTION. */
   register(name: string, options?: ComponentOptions): HealthComponent;
-  /** Throws HEALTH_UNKNOWN_COMPONENT. */
+  /** Throws HEALTH_UNKNOWN_COMPONENT, HEALTH_OPTION for a state that is none. */
   update(name: string, state: ComponentHealth, options?: ReportOptions): void;
   /** False where there was none. */
   unregister(name: string): boolean;
@@ -106,7 +108,27 @@ export interface HealthMonitor extends Disposable {
   onComponentChange(listener: Listener<ComponentChange>): Disposable;
 }
 
-/** A monitor without components: Running, with an availability of 1. */
+const owner = { name: "healthMonitor", code: "HEALTH_OPTION" } as const;
+const optionNames = ["clock", "metrics", "staleMs", "runningFrom", "degradedFrom", "margin", "agreement"];
+const componentNames = ["weight", "caps", "initial", "staleMs", "agreement"];
+const share = { least: 0, most: 1 };
+
+/** How long a silence may be. */
+function silenceOption(value: unknown): number {
+  return numberOption(owner, "staleMs", value, { least: 1, endless: true });
+}
+
+function agreementOption({ agree, of }: Agreement): Agreement {
+  numberOption(owner, "agreement.of", of, { least: 1, most: 64, whole: true });
+  numberOption(owner, "agreement.agree", agree, { least: 1, most: of, whole: true });
+  return { agree, of };
+}
+
+function stateOption(option: string, value: unknown): ComponentHealth {
+  return choiceOption(owner, option, value, ["healthy", "degraded", "unhealthy"]);
+}
+
+/** A monitor without components: Running, with an availability of 1. Throws HEALTH_OPTION. */
 export function healthMonitor(options: HealthMonitorOptions = {}): HealthMonitor {
   return new Monitor(options);
 }
@@ -128,14 +150,19 @@ class Monitor implements HealthMonitor {
   #disposed = false;
 
   constructor(options: HealthMonitorOptions) {
-    this.#clock = options.clock ?? systemClock;
-    this.#metrics = options.metrics;
+    knownOptions(owner, options, optionNames);
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#metrics = guardMetrics(options.metrics);
+    const runningFrom = numberOption(owner, "runningFrom", options.runningFrom ?? 0.9, share);
     this.#options = {
-      staleMs: options.staleMs ?? 30_000,
-      runningFrom: options.runningFrom ?? 0.9,
-      degradedFrom: options.degradedFrom ?? 0.5,
-      margin: options.margin ?? 0,
-      agreement: options.agreement ?? { agree: 1, of: 1 },
+      staleMs: silenceOption(options.staleMs ?? 30_000),
+      runningFrom,
+      degradedFrom: numberOption(owner, "degradedFrom", options.degradedFrom ?? Math.min(0.5, runningFrom), {
+        ...share,
+        most: runningFrom,
+      }),
+      margin: numberOption(owner, "margin", options.margin ?? 0, share),
+      agreement: agreementOption(options.agreement ?? { agree: 1, of: 1 }),
     };
   }
 
@@ -159,13 +186,15 @@ class Monitor implements HealthMonitor {
 
   register(name: string, options: ComponentOptions = {}): HealthComponent {
     this.#refuse(name);
+    knownOptions(owner, options, componentNames);
     const component = new Component({
       name,
       weight: weightUnits(name, options.weight ?? 1),
-      caps: options.caps,
-      staleMs: options.staleMs ?? this.#options.staleMs,
-      initial: options.initial ?? "healthy",
-      agreement: options.agreement ?? this.#options.agreement,
+      caps:
+        options.caps === undefined ? undefined : choiceOption(owner, "caps", options.caps, ["degraded", "critical"]),
+      staleMs: silenceOption(options.staleMs ?? this.#options.staleMs),
+      initial: stateOption("initial", options.initial ?? "healthy"),
+      agreement: agreementOption(options.agreement ?? this.#options.agreement),
       nowMs: this.#clock.monotonicMs(),
     });
     this.#noticeStale();
@@ -188,6 +217,7 @@ class Monitor implements HealthMonitor {
   update(name: string, state: ComponentHealth, options: ReportOptions = {}): void {
     const component = this.#components.get(name);
     if (component === undefined) throw this.#unknown(name);
+    stateOption("state", state);
     this.#noticeStale();
     const from = component.effective;
     // The first word changes what is known even where it says what was assumed.
