@@ -1,9 +1,12 @@
 /** What checkpoints are set to, what they tell, and what they come back with. */
 
-import { type Clock, HoldfastError } from "../../base/index.ts";
+import type { Clock } from "../../base/index.ts";
+import { durationOption, functionOption, knownOptions, numberOption, partOption } from "../option.ts";
 import type { CheckpointBackend } from "./backend.ts";
 import type { CheckpointInfo } from "./envelope.ts";
 import type { PassedOver } from "./search.ts";
+
+const owner = { name: "checkpoints", code: "CHECKPOINT_OPTION" } as const;
 
 export interface CheckpointsOptions {
   /** Closed together with the checkpoints that stand on it. */
@@ -93,6 +96,11 @@ export interface CheckpointStatistics {
   readonly overheadRatio: number;
 }
 
+/** How long a server may take to answer. Throws CHECKPOINT_OPTION. */
+export function timeoutOption(timeoutMs: number): number {
+  return durationOption(owner, "timeoutMs", timeoutMs, 1);
+}
+
 export interface Settings {
   readonly keep: number;
   readonly limitBytes: number;
@@ -102,8 +110,14 @@ export interface Settings {
 
 const largestState = 2 ** 31 - 1_024;
 
-/** Throws CHECKPOINT_BAD_OPTION. */
+const optionNames = ["backend", "keep", "limitBytes", "componentLimit", "queueLimit", "clock", "randomBytes"];
+
+/** Throws CHECKPOINT_OPTION. */
 export function settingsOf(options: CheckpointsOptions): Settings {
+  knownOptions(owner, options, optionNames);
+  partOption(owner, "backend", options.backend ?? null, "put");
+  partOption(owner, "clock", options.clock, "schedule");
+  functionOption(owner, "randomBytes", options.randomBytes);
   return {
     keep: whole("keep", options.keep ?? 3, 2, 1_000_000),
     limitBytes: whole("limitBytes", options.limitBytes ?? 256 * 1024 * 1024, 0, largestState),
@@ -113,9 +127,5 @@ export function settingsOf(options: CheckpointsOptions): Settings {
 }
 
 export function whole(name: string, value: number, least: number, most: number): number {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new HoldfastError("CHECKPOINT_BAD_OPTION", `${name} is ${value}`, {
-    hint: `Give a whole number from ${least} to ${most}.`,
-    details: { name, value: String(value) },
-  });
+  return numberOption(owner, name, value, { least, most, whole: true });
 }

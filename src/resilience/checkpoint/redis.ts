@@ -25,6 +25,7 @@ import {
   unreadable,
 } from "./backend.ts";
 import { withDeadline } from "./deadline.ts";
+import { timeoutOption } from "./options.ts";
 
 /** What is used of `@redis/client`. */
 export interface NodeRedisLike {
@@ -66,7 +67,7 @@ return redis.call('DEL', KEYS[2])`;
 /** The server refused before it did anything. */
 const refusals = /^(OOM|READONLY|NOAUTH|NOPERM|WRONGPASS|LOADING|MISCONF|CLUSTERDOWN|MASTERDOWN|BUSY|NOREPLICAS)\b/;
 
-/** Throws CHECKPOINT_BAD_OPTION. */
+/** Throws CHECKPOINT_OPTION. */
 export function redisCheckpoints(options: RedisCheckpointsOptions): CheckpointBackend {
   return new RedisCheckpoints(options);
 }
@@ -82,12 +83,12 @@ class RedisCheckpoints implements CheckpointBackend {
   constructor(options: RedisCheckpointsOptions) {
     const { client, prefix = "holdfast:checkpoint:", timeoutMs = 10_000, clock = systemClock } = options;
     if (!/^[!-z|~]{0,200}$/.test(prefix))
-      throw new HoldfastError("CHECKPOINT_BAD_OPTION", `${JSON.stringify(prefix.slice(0, 50))} cannot be a prefix`, {
+      throw new HoldfastError("CHECKPOINT_OPTION", `${JSON.stringify(prefix.slice(0, 50))} cannot be a prefix`, {
         hint: "Use up to 200 printable ASCII characters without braces and spaces.",
       });
     this.#send = sender(client);
     this.#prefix = prefix;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = timeoutOption(timeoutMs);
     this.#clock = clock;
   }
 

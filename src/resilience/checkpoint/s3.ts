@@ -24,6 +24,7 @@ import {
   uncertain,
   unreadable,
 } from "./backend.ts";
+import { timeoutOption } from "./options.ts";
 import { type ListedObject, listObjects } from "./s3-listing.ts";
 import { type S3Answer, type S3Credentials, type S3Place, s3Error, sendS3 } from "./s3-request.ts";
 
@@ -55,7 +56,7 @@ const tombstoneMs = 3_600_000;
 const errorBytesLimit = 64 * 1024;
 const refusedBeforeDone = new Set([429, 503]);
 
-/** Throws CHECKPOINT_BAD_OPTION. */
+/** Throws CHECKPOINT_OPTION. */
 export function s3Checkpoints(options: S3CheckpointsOptions): CheckpointBackend {
   return new S3Checkpoints(options);
 }
@@ -88,7 +89,7 @@ class S3Checkpoints implements CheckpointBackend {
       region,
       addressing,
       credentials: typeof credentials === "function" ? credentials : () => credentials,
-      timeoutMs,
+      timeoutMs: timeoutOption(timeoutMs),
       clock,
       fetch: options.fetch ?? globalThis.fetch,
     };
@@ -220,7 +221,7 @@ class S3Checkpoints implements CheckpointBackend {
 
 function refuseUnless(isRight: boolean, name: string, value: string, wanted: string): void {
   if (isRight) return;
-  throw new HoldfastError("CHECKPOINT_BAD_OPTION", `${name} is ${JSON.stringify(value.slice(0, 100))}`, {
+  throw new HoldfastError("CHECKPOINT_OPTION", `${name} is ${JSON.stringify(value.slice(0, 100))}`, {
     hint: `Give ${wanted}.`,
   });
 }
