@@ -32,7 +32,7 @@ import {
   numberOption,
   partOption,
 } from "../option.ts";
-import { type Backoff, decorrelatedJitter } from "./backoff.ts";
+import { type Backoff, type BackoffStep, decorrelatedJitter } from "./backoff.ts";
 import {
   detailOf,
   type Expression,
@@ -190,7 +190,7 @@ export class RetryPolicy implements Policy {
         byResult = false;
         error = thrown;
       }
-      if (byResult && this.#retryableResult?.(result, context) !== true) {
+      if (byResult && !this.#isForRepeating(result, context)) {
         this.#counts.successes++;
         return result as T;
       }
@@ -249,11 +249,25 @@ export class RetryPolicy implements Policy {
         ? this.#when(error, context)
         : this.#when.test({ ...this.#variablesOf(attempt), ...this.#variables });
     } catch (fault) {
-      throw new HoldfastError("RETRY_FILTER", `${this.name}: the filter of errors failed itself`, {
-        hint: "The cause holds the operation's error, then the filter's.",
-        cause: new AggregateError([error, fault], "an operation failed, and so did the filter asked about it"),
-      });
+      throw this.#faulty("RETRY_FILTER", "the filter of errors", fault, error);
     }
+  }
+
+  #isForRepeating(result: unknown, context: CallContext): boolean {
+    try {
+      return this.#retryableResult?.(result, context) === true;
+    } catch (fault) {
+      throw this.#faulty("RETRY_FILTER", "the filter of results", fault);
+    }
+  }
+
+  /** The call has failed by a function that was asked about it; that hides no error of the operation's. */
+  #faulty(code: "RETRY_FILTER" | "RETRY_BACKOFF", what: string, fault: unknown, ...own: unknown[]): HoldfastError {
+    this.#counts.failures++;
+    return new HoldfastError(code, `${this.name}: ${what} failed itself`, {
+      hint: "The cause holds the operation's error where there was one, then the function's own.",
+      cause: new AggregateError([...own, fault], `${what} failed`),
+    });
   }
 
   #variablesOf({ number, context, error, startMs }: Attempt): Record<string, ExpressionValue> {
@@ -267,10 +281,18 @@ export class RetryPolicy implements Policy {
   }
 
   #delayAfter({ number, previousDelayMs, error }: Attempt): number {
-    const delayMs = this.#backoff({ attempt: number, previousDelayMs, random: this.#random, error });
+    const delayMs = this.#askBackoff({ attempt: number, previousDelayMs, random: this.#random, error });
     // Where nothing sane was said the longest wait is the careful one: the shortest would be a busy loop.
     if (typeof delayMs !== "number" || Number.isNaN(delayMs)) return this.#maximumDelayMs;
     return Math.min(Math.max(0, delayMs), this.#maximumDelayMs);
+  }
+
+  #askBackoff(step: BackoffStep): number {
+    try {
+      return this.#backoff(step);
+    } catch (fault) {
+      throw this.#faulty("RETRY_BACKOFF", "the back-off", fault, step.error);
+    }
   }
 
   #retryAfter(error: unknown): number {
@@ -278,7 +300,10 @@ export class RetryPolicy implements Policy {
   }
 }
 
-/** Throws RETRY_OPTION. */
+/**
+ * Throws RETRY_OPTION. Its `run` rejects with the operation's last error, or with RETRY_FILTER or RETRY_BACKOFF where a
+ * function of these options threw.
+ */
 export function retry(options: RetryOptions = {}): RetryPolicy {
   return new RetryPolicy(options);
 }
