@@ -10,7 +10,7 @@
  * what a retry or a hedge outside has added to the calls does not pay in.
  */
 
-import { type Clock, systemClock, Topic } from "../../base/index.ts";
+import { type Clock, type Listener, systemClock, Topic } from "../../base/index.ts";
 import type { CallContext } from "../call.ts";
 import { durationOption, knownOptions, nameOption, numberOption, partOption } from "../option.ts";
 
@@ -23,6 +23,10 @@ export interface RetryBudgetOptions {
   /** How long a call counts, 10 ms or longer. Default 10 s. */
   readonly windowMs?: number;
   readonly clock?: Clock;
+}
+
+export interface RetryBudgetEvent {
+  readonly name: string;
 }
 
 export interface RetryBudgetStatistics {
@@ -55,7 +59,7 @@ export class RetryBudget {
   #totalCalls = 0;
   #totalSpent = 0;
   #refused = 0;
-  readonly #refusals = new Topic<{ readonly name: string }>("retry.budget_refused");
+  readonly #refusals = new Topic<RetryBudgetEvent>("retry.budget_refused");
 
   constructor(options: RetryBudgetOptions) {
     knownOptions(owner, options, optionNames);
@@ -108,7 +112,7 @@ export class RetryBudget {
   }
 
   /** Called when an extra call was refused. */
-  onRefused(listener: (event: { readonly name: string }) => unknown): Disposable {
+  onReject(listener: Listener<RetryBudgetEvent>): Disposable {
     return this.#refusals.subscribe(listener);
   }
 

@@ -23,6 +23,7 @@ import {
   Topic,
 } from "../../base/index.ts";
 import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
+import type { Condition, ConditionContext } from "../condition.ts";
 import {
   choiceOption,
   durationOption,
@@ -33,14 +34,7 @@ import {
   partOption,
 } from "../option.ts";
 import { type Backoff, type BackoffStep, decorrelatedJitter } from "./backoff.ts";
-import {
-  detailOf,
-  type Expression,
-  type ExpressionValue,
-  type FailurePredicate,
-  failureVariables,
-  filterOption,
-} from "./failure-filter.ts";
+import { detailOf, type FailurePredicate, failureVariables, filterOption } from "./failure-filter.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 export interface RetryOptions {
@@ -66,9 +60,9 @@ export interface RetryOptions {
    * `max_attempts`, `depth` (retries made), `max_depth`, `elapsed_time` (ms since the call began), `error_code`,
    * `retryable`, `retry_after` and `timeout` (ms, as the error tells them, else 0), and `variables`.
    */
-  readonly when?: Expression | FailurePredicate;
+  readonly when?: Condition | FailurePredicate;
   /** What else an expression may ask; wins over the names above. */
-  readonly variables?: Readonly<Record<string, ExpressionValue>>;
+  readonly variables?: ConditionContext;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -127,8 +121,8 @@ export class RetryPolicy implements Policy {
   readonly #budget: RetryBudget | undefined;
   readonly #retryable: FailurePredicate;
   readonly #retryableResult: ((result: unknown, context: CallContext) => boolean) | undefined;
-  readonly #when: Expression | FailurePredicate | undefined;
-  readonly #variables: Readonly<Record<string, ExpressionValue>>;
+  readonly #when: Condition | FailurePredicate | undefined;
+  readonly #variables: ConditionContext;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retries = new Topic<RetryEvent>("retry.attempt");
@@ -270,7 +264,7 @@ export class RetryPolicy implements Policy {
     });
   }
 
-  #variablesOf({ number, context, error, startMs }: Attempt): Record<string, ExpressionValue> {
+  #variablesOf({ number, context, error, startMs }: Attempt): ConditionContext {
     return {
       ...failureVariables(error, context),
       max_attempts: this.maximumAttempts,
