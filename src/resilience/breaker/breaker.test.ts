@@ -66,7 +66,7 @@ describe("a circuit breaker", () => {
         expect(error).toBe(value);
       }
     }
-    expect(breaker.statistics()).toMatchObject({ successes: 18, failures: 18, refused: 0 });
+    expect(breaker.statistics()).toMatchObject({ successes: 18, failures: 18, rejected: 0 });
   });
 
   it("R1: takes thenables that are no promises, and asks nothing of what is behind them but then", async () => {
@@ -425,7 +425,7 @@ describe("a circuit breaker", () => {
     probe.succeed();
     probe.fail();
     expect(breaker.state).toBe("closed");
-    expect(breaker.statistics()).toMatchObject({ successes: 1, neutral: 1, failures: 5, late: 0, refused: 1 });
+    expect(breaker.statistics()).toMatchObject({ successes: 1, neutral: 1, failures: 5, late: 0, rejected: 1 });
   });
 
   it("leaves nothing on the caller's signal, and gives one that never aborts where there is none", async () => {

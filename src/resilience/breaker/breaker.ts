@@ -29,7 +29,7 @@ export class CircuitBreaker implements Policy {
   readonly #settings: BreakerSettings;
   readonly #clock: Clock;
   readonly #machine: BreakerMachine;
-  readonly #counts = { successes: 0, failures: 0, neutral: 0, refused: 0, checkFailures: 0, openings: 0 };
+  readonly #counts = { successes: 0, failures: 0, neutral: 0, rejected: 0, checkFailures: 0, openings: 0 };
   #reactions: Reactions | undefined;
   // Made when first subscribed to: of thousands of breakers few have listeners of their own.
   #isolations: Set<Isolation> | undefined;
@@ -105,7 +105,7 @@ export class CircuitBreaker implements Policy {
     const machine = this.#machine;
     const probe = machine.admit();
     if (probe instanceof Refusal) {
-      this.#counts.refused++;
+      this.#counts.rejected++;
       return probe;
     }
     const generation = machine.generation;
@@ -234,7 +234,7 @@ export class CircuitBreaker implements Policy {
   }
 
   #refused(refusal: Refusal): HoldfastError {
-    this.#counts.refused++;
+    this.#counts.rejected++;
     return refusalError(this.name, refusal);
   }
 

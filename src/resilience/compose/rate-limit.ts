@@ -65,7 +65,7 @@ export class RateLimitPolicy implements Policy {
   readonly #clock: Clock;
   readonly #line: WaitingLine<void>;
   #stopTimer: (() => void) | undefined;
-  readonly #topic = new Topic<RateLimitEvent>("rate_limit.refused");
+  readonly #topic = new Topic<RateLimitEvent>("rate-limit.rejected");
   readonly #counts = { admitted: 0, delayed: 0, rejected: 0 };
 
   constructor(options: RateLimitOptions) {

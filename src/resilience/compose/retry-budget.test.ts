@@ -45,7 +45,7 @@ describe("a retry budget", () => {
     // However long nothing happened, a window is all there is to forget.
     await clock.advance(1e15);
     expect([budget.tryWithdraw(), budget.tryWithdraw()]).toEqual([true, false]);
-    expect(budget.statistics()).toEqual({ calls: 10, spent: 8, refused: 4, available: 0 });
+    expect(budget.statistics()).toEqual({ calls: 10, spent: 8, rejected: 4, available: 0 });
   });
 
   it("knows shares that have no exact double", () => {

@@ -33,7 +33,7 @@ export interface RetryBudgetStatistics {
   /** Calls, extra calls, and extra calls that were refused, since the start. */
   readonly calls: number;
   readonly spent: number;
-  readonly refused: number;
+  readonly rejected: number;
   /** Extra calls that would be allowed now. */
   readonly available: number;
 }
@@ -58,8 +58,8 @@ export class RetryBudget {
   #windowSpent = 0;
   #totalCalls = 0;
   #totalSpent = 0;
-  #refused = 0;
-  readonly #refusals = new Topic<RetryBudgetEvent>("retry.budget_refused");
+  #rejected = 0;
+  readonly #refusals = new Topic<RetryBudgetEvent>("retry.budget-rejected");
 
   constructor(options: RetryBudgetOptions) {
     knownOptions(owner, options, optionNames);
@@ -95,7 +95,7 @@ export class RetryBudget {
   tryWithdraw(): boolean {
     this.#turn();
     if (this.#available() < 1) {
-      this.#refused++;
+      this.#rejected++;
       if (this.#refusals.active) this.#refusals.publish({ name: this.name });
       return false;
     }
@@ -108,7 +108,7 @@ export class RetryBudget {
   statistics(): RetryBudgetStatistics {
     this.#turn();
     const available = Math.max(0, Math.floor(this.#available()));
-    return { calls: this.#totalCalls, spent: this.#totalSpent, refused: this.#refused, available };
+    return { calls: this.#totalCalls, spent: this.#totalSpent, rejected: this.#rejected, available };
   }
 
   /** Called when an extra call was refused. */

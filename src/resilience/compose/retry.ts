@@ -126,7 +126,7 @@ export class RetryPolicy implements Policy {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retries = new Topic<RetryEvent>("retry.attempt");
-  readonly #giveUps = new Topic<GiveUpEvent>("retry.give_up");
+  readonly #giveUps = new Topic<GiveUpEvent>("retry.give-up");
   readonly #counts = { calls: 0, attempts: 0, successes: 0, failures: 0, aborted: 0 };
 
   constructor(options: RetryOptions) {
