@@ -17,13 +17,13 @@ import { polishText, toReversePolish } from "./reverse-polish.ts";
 import { buildTree, type Declarations, type PolicyTree } from "./tree.ts";
 
 export interface PolicyOptions {
-  readonly limits?: Partial<PolicyLimits>;
+  readonly limits?: Partial<PolicyLimits> | undefined;
   /** The names that may occur, besides those in `types`; any other is POLICY_UNKNOWN_NAME when compiling. */
-  readonly names?: readonly string[];
+  readonly names?: readonly string[] | undefined;
   /** Types of names, so that a wrong use is found when compiling. By themselves they do not forbid other names. */
-  readonly types?: Readonly<Record<string, PolicyType>>;
+  readonly types?: Readonly<Record<string, PolicyType>> | undefined;
   /** The type that the result must have, as far as the text tells; `evaluate` checks the rest. */
-  readonly result?: PolicyType;
+  readonly result?: PolicyType | undefined;
 }
 
 /** Made by `compilePolicy`. Holds no state between evaluations, so one may be used everywhere. */

@@ -13,6 +13,9 @@ export interface Owner {
   readonly code: ErrorCode;
 }
 
+/** Options with every default in place. */
+export type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+
 export interface NumberRange {
   readonly least: number;
   readonly most?: number;

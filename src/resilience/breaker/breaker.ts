@@ -132,7 +132,7 @@ export class CircuitBreaker implements Policy {
   }
 
   /** Refuses every call until disposed of (or for `forMs`); several may hold it at once. What lies below goes on. */
-  isolate(reason: string, options: { readonly forMs?: number } = {}): Isolation {
+  isolate(reason: string, options: { readonly forMs?: number | undefined } = {}): Isolation {
     const { forMs } = options;
     const expiresAtMs =
       forMs === undefined ? Infinity : this.#clock.monotonicMs() + within("isolation's forMs", forMs, 0);

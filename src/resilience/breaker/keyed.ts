@@ -13,7 +13,7 @@ import { type BreakerSettings, type CircuitBreakerOptions, settingsOf } from "./
 
 export interface KeyedBreakersOptions extends CircuitBreakerOptions {
   /** Default 10,000, at most 1,000,000. */
-  readonly maximum?: number;
+  readonly maximum?: number | undefined;
 }
 
 const longestKey = 1_000;

@@ -191,7 +191,7 @@ export class Checkpoints implements AsyncDisposable {
   /** Removes what is older than the newest `keep` good versions (at least 2); the removed versions, ascending. */
   async prune(
     id: string,
-    options: { readonly keep?: number; readonly signal?: AbortSignal | undefined } = {},
+    options: { readonly keep?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<readonly number[]> {
     const keep = whole("keep", options.keep ?? this.#settings.keep, 2, 1_000_000);
     return await this.#prune(id, await this.list(id, options), keep, options.signal);

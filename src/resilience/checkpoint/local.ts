@@ -40,9 +40,9 @@ export interface LocalCheckpointsOptions {
   /** Made where it is missing. One writer at a time: a second one gets DISK_LOCKED. */
   readonly folder: string;
   /** Takes no lock and writes nothing: for looking at a folder that a running process writes. Default false. */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /** Default: the platform's. */
-  readonly randomBytes?: (count: number) => Uint8Array;
+  readonly randomBytes?: ((count: number) => Uint8Array) | undefined;
 }
 
 /**

@@ -12,16 +12,16 @@ export interface CheckpointsOptions {
   /** Closed together with the checkpoints that stand on it. */
   readonly backend: CheckpointBackend;
   /** Newest good versions that are left of each component. Default 3, at least 2, at most 1,000,000. */
-  readonly keep?: number;
+  readonly keep?: number | undefined;
   /** Of one state, bytes. Default 256 MiB, at most 2 GiB less 1 KiB. */
-  readonly limitBytes?: number;
+  readonly limitBytes?: number | undefined;
   /** Components that may be registered. Default 1,000. */
-  readonly componentLimit?: number;
+  readonly componentLimit?: number | undefined;
   /** Calls that may wait for one component without being able to share a run. Default 16. */
-  readonly queueLimit?: number;
-  readonly clock?: Clock;
+  readonly queueLimit?: number | undefined;
+  readonly clock?: Clock | undefined;
   /** For the nonce in each header. Default: the platform's. */
-  readonly randomBytes?: (count: number) => Uint8Array;
+  readonly randomBytes?: ((count: number) => Uint8Array) | undefined;
 }
 
 export interface CheckpointOptions {
@@ -30,13 +30,13 @@ export interface CheckpointOptions {
    * Of two writers that expect the same version, exactly one succeeds; the other gets CHECKPOINT_CONFLICT. The newest
    * version that the new one is to follow; 0 where there is to be none yet. Default: whatever is the newest.
    */
-  readonly expectedVersion?: number;
+  readonly expectedVersion?: number | undefined;
 }
 
 export interface RestoreOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default "latest": the newest good one. A number: that one or none. */
-  readonly version?: number | "latest";
+  readonly version?: number | "latest" | undefined;
 }
 
 export interface Restored {

@@ -42,10 +42,10 @@ export interface IoRedisLike {
 export interface RedisCheckpointsOptions {
   readonly client: NodeRedisLike | IoRedisLike;
   /** 0 to 200 printable ASCII characters without braces. Default "holdfast:checkpoint:". */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Of one command, default 10,000. No retries: put a policy around. */
-  readonly timeoutMs?: number;
-  readonly clock?: Clock;
+  readonly timeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 const putScript = `

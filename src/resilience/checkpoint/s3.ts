@@ -37,19 +37,19 @@ export interface S3CheckpointsOptions {
   /** A function is asked before each request: it renews what expires. */
   readonly credentials: S3Credentials | (() => S3Credentials | Promise<S3Credentials>);
   /** Default "us-east-1". */
-  readonly region?: string;
+  readonly region?: string | undefined;
   /** 0 to 512 of letters, digits, "/", ".", "_", "-". Default "checkpoints/". */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** ENDPOINT/BUCKET/KEY, the default, or BUCKET.ENDPOINT/KEY. */
-  readonly addressing?: "path" | "host";
-  readonly conditionalCreate?: "required" | "single-writer";
+  readonly addressing?: "path" | "host" | undefined;
+  readonly conditionalCreate?: "required" | "single-writer" | undefined;
   /** Of one request, default 30,000. No retries: put a policy around. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Keys a page of a listing has, 1 to 1,000, the default. */
-  readonly pageSize?: number;
-  readonly clock?: Clock;
+  readonly pageSize?: number | undefined;
+  readonly clock?: Clock | undefined;
   /** Default: the platform's. */
-  readonly fetch?: typeof globalThis.fetch;
+  readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
 const tombstoneMs = 3_600_000;

@@ -15,14 +15,14 @@ import { WaitingLine } from "./waiting-line.ts";
 
 export interface BulkheadOptions {
   /** Names the policy in its errors and events. Default "bulkhead". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Operations at once: 1 or more. */
   readonly concurrency: number;
   /** Callers that may wait for a slot. Default 0. */
-  readonly queueLimit?: number;
+  readonly queueLimit?: number | undefined;
   /** How long one may wait. Default: no limit. */
-  readonly queueTimeoutMs?: number;
-  readonly clock?: Clock;
+  readonly queueTimeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface BulkheadEvent {

@@ -20,12 +20,12 @@ import { type FailurePredicate, failureVariables, filterOption } from "./failure
 
 export interface FallbackOptions {
   /** Names the policy in its errors and events. Default "fallback". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * Which errors it is for. Default: all. Expressions know `attempt`, `error_code`, `retryable`, `retry_after` and
    * `timeout`.
    */
-  readonly when?: Condition | FailurePredicate;
+  readonly when?: Condition | FailurePredicate | undefined;
 }
 
 export interface FallbackEvent {

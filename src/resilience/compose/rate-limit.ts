@@ -16,20 +16,20 @@ import { WaitingLine } from "./waiting-line.ts";
 
 export interface RateLimitOptions {
   /** Names the policy in its errors and events. Default "rate limit". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Calls per `perMs`: 1 to 10⁹. */
   readonly permits: number;
   /** 1 ms or longer. */
   readonly perMs: number;
   /** Calls at once after a rest: 1 to 10⁹. Default `permits`. */
-  readonly burst?: number;
+  readonly burst?: number | undefined;
   /** What happens to a call too many: refused with RATE_LIMITED, or made to wait. Default "reject". */
-  readonly mode?: "reject" | "wait";
+  readonly mode?: "reject" | "wait" | undefined;
   /** In mode "wait": callers that may wait. Default 100. */
-  readonly queueLimit?: number;
+  readonly queueLimit?: number | undefined;
   /** In mode "wait": how long one may wait. Default: no limit beyond what the line's length and the rate come to. */
-  readonly queueTimeoutMs?: number;
-  readonly clock?: Clock;
+  readonly queueTimeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface RateLimitEvent {

@@ -15,14 +15,14 @@ import type { CallContext } from "../call.ts";
 import { durationOption, knownOptions, nameOption, numberOption, partOption } from "../option.ts";
 
 export interface RetryBudgetOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Extra calls for each call, 0 to 10. Default 0.1. */
-  readonly ratio?: number;
+  readonly ratio?: number | undefined;
   /** Extra calls a second that are allowed however few calls there are. Default 10. */
-  readonly minimumPerSecond?: number;
+  readonly minimumPerSecond?: number | undefined;
   /** How long a call counts, 10 ms or longer. Default 10 s. */
-  readonly windowMs?: number;
-  readonly clock?: Clock;
+  readonly windowMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface RetryBudgetEvent {

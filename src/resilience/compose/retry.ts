@@ -39,32 +39,32 @@ import type { RetryBudget } from "./retry-budget.ts";
 
 export interface RetryOptions {
   /** Names the policy in its events. Default "retry". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** The first call included: 1 or more, or Infinity. Default 3. */
-  readonly maximumAttempts?: number;
+  readonly maximumAttempts?: number | undefined;
   /** Default `decorrelatedJitter()`: 100 ms to 30 s. */
-  readonly backoff?: Backoff;
+  readonly backoff?: Backoff | undefined;
   /** No single wait for the back-off is longer. Default 1 hour. */
-  readonly maximumDelayMs?: number;
+  readonly maximumDelayMs?: number | undefined;
   /** Whether a refusal's `retryAfterMs` is waited for. Default true. */
-  readonly honourRetryAfter?: boolean;
+  readonly honourRetryAfter?: boolean | undefined;
   /** Given up on at once where a refusal asks for a longer wait. Default 1 minute. */
-  readonly retryAfterLimitMs?: number;
-  readonly budget?: RetryBudget;
+  readonly retryAfterLimitMs?: number | undefined;
+  readonly budget?: RetryBudget | undefined;
   /** Whether an error is for retrying. Without it see above. */
-  readonly retryable?: FailurePredicate;
+  readonly retryable?: FailurePredicate | undefined;
   /** Whether a result is as bad as an error. */
-  readonly retryableResult?: (result: unknown, context: CallContext) => boolean;
+  readonly retryableResult?: ((result: unknown, context: CallContext) => boolean) | undefined;
   /**
    * One more condition for errors, as an expression or a function. Expressions know `attempt` (those made),
    * `max_attempts`, `depth` (retries made), `max_depth`, `elapsed_time` (ms since the call began), `error_code`,
    * `retryable`, `retry_after` and `timeout` (ms, as the error tells them, else 0), and `variables`.
    */
-  readonly when?: Condition | FailurePredicate;
+  readonly when?: Condition | FailurePredicate | undefined;
   /** What else an expression may ask; wins over the names above. */
-  readonly variables?: ConditionContext;
-  readonly clock?: Clock;
-  readonly random?: Random;
+  readonly variables?: ConditionContext | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
 }
 
 export interface RetryEvent {

@@ -16,14 +16,14 @@ import { isThenable } from "./thenable.ts";
 
 export interface TimeoutOptions {
   /** Names the policy in its errors and events. Default "timeout". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Above 0; a function is asked at each call, so that a mode of the service can stretch it. */
   readonly timeoutMs: number | ((context: CallContext) => number);
   /** Default "abandon". */
-  readonly mode?: "cooperative" | "abandon";
+  readonly mode?: "cooperative" | "abandon" | undefined;
   /** How long a cooperative operation may take to end once its signal has aborted. Default: no limit. */
-  readonly abortGraceMs?: number;
-  readonly clock?: Clock;
+  readonly abortGraceMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface TimeoutEvent {

@@ -27,7 +27,7 @@ export interface ConservativeTrigger {
   readonly name: string;
   readonly when: Condition;
   /** How long it must hold in every sample. Default 0. */
-  readonly forMs?: number;
+  readonly forMs?: number | undefined;
 }
 
 export interface ConservativeModeOptions<Settings> {
@@ -37,17 +37,17 @@ export interface ConservativeModeOptions<Settings> {
    * made and when its settings are replaced, not in the middle of trouble: what it throws is thrown there.
    */
   readonly conservative: (settings: Settings) => Settings;
-  readonly triggers?: readonly ConservativeTrigger[];
+  readonly triggers?: readonly ConservativeTrigger[] | undefined;
   /** Measures what the triggers are about. Without it, `sample` is to be called. */
-  readonly sample?: () => ConditionContext;
+  readonly sample?: (() => ConditionContext) | undefined;
   /** 1 or more; default 10,000. Samples over three times as far apart are no proof that a condition held in between. */
-  readonly sampleEveryMs?: number;
+  readonly sampleEveryMs?: number | undefined;
   /** Default 300,000. */
-  readonly healthyForMs?: number;
+  readonly healthyForMs?: number | undefined;
   /** Of records; default 100. */
-  readonly historyLimit?: number;
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  readonly historyLimit?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 /** The part of a breaker that is watched. */

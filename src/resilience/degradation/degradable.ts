@@ -86,21 +86,20 @@ class DegradedStore<V> implements Degradable<V> {
     numberOption(owner, "probeEveryMs", options.probeEveryMs ?? 1_000, { least: 1, endless: true });
     partOption(owner, "readPolicy", options.readPolicy, "run");
     partOption(owner, "writePolicy", options.writePolicy, "run");
-    const metrics = options.metrics === undefined ? {} : { metrics: options.metrics };
-    this.#ladder = options.ladder ?? storageLadder({ clock: this.#clock, ...metrics });
+    this.#ladder = options.ladder ?? storageLadder({ clock: this.#clock, metrics: options.metrics });
     this.#cache = fallbackCache({ ...options.cache, clock: options.cache?.clock ?? this.#clock });
     this.#ladderWatch = this.#ladder.onChange(() => this.#watch());
   }
 
   async open(): Promise<void> {
-    const { clock, random, metrics, codec, queue, isOutage } = this.#options;
+    const { random, metrics, codec, queue = {}, isOutage } = this.#options;
     this.#queue = await replayQueue<Change<V>>({
-      ...(clock === undefined ? {} : { clock }),
-      ...(random === undefined ? {} : { random }),
-      ...(metrics === undefined ? {} : { metrics }),
-      ...(codec === undefined ? {} : { codec: changeCodec(codec) }),
-      ...(isOutage === undefined ? {} : { isOutage }),
       ...queue,
+      clock: queue.clock ?? this.#clock,
+      random: queue.random ?? random,
+      metrics: queue.metrics ?? metrics,
+      isOutage: queue.isOutage ?? isOutage,
+      codec: codec && changeCodec(codec),
       apply: (item, signal) => this.#replay(item, signal),
     });
     this.#watch();

@@ -20,14 +20,14 @@ export interface DrainOptions<T> {
   /** Applies one item for good; durable when it resolves. Should know a repetition by its idempotency key. */
   readonly apply: (item: ReplayItem<T>, signal: AbortSignal) => PromiseLike<void> | void;
   /** Failures of an item before it becomes a dead letter. Default 5. */
-  readonly deadLetterAfter?: number;
+  readonly deadLetterAfter?: number | undefined;
   /** Default "per-key". */
-  readonly order?: "per-key" | "strict";
+  readonly order?: "per-key" | "strict" | undefined;
   /**
    * True for an error that says that the target is away, false for one that is the item's own fault, undefined where
    * it does not say. Default: true for retryable errors and those of breakers and disks, else undefined.
    */
-  readonly isOutage?: (error: unknown) => boolean | undefined;
+  readonly isOutage?: ((error: unknown) => boolean | undefined) | undefined;
 }
 
 export class DrainRun<T> {

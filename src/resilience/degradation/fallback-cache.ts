@@ -8,10 +8,10 @@ import { knownOptions, numberOption, partOption } from "../option.ts";
 
 export interface FallbackCacheOptions {
   /** 1 or more. Default 1,000. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** After which a value is too old to be an answer. Default `Infinity`. */
-  readonly ttlMs?: number;
-  readonly clock?: Clock;
+  readonly ttlMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface Remembered<V> {

@@ -24,15 +24,15 @@ export interface LadderOptions<Level extends string> {
   /** The best first; at least one. */
   readonly levels: readonly Level[];
   /** Of the label in metrics and events. Default "service". */
-  readonly name?: string;
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  readonly name?: string | undefined;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
   /** Good probes in a row for one step up. Default 2. */
-  readonly climbAfter?: number;
+  readonly climbAfter?: number | undefined;
   /** The least time between a step and a step up. Default 0. */
-  readonly steadyMs?: number;
+  readonly steadyMs?: number | undefined;
   /** Default 100. */
-  readonly historyLimit?: number;
+  readonly historyLimit?: number | undefined;
 }
 
 export interface LevelStep<Level extends string> {

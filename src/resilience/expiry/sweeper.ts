@@ -17,11 +17,11 @@ export interface Sweepable {
 
 export interface SweeperOptions {
   /** From the end of a sweep to the next: 1 or longer. Default 300,000. */
-  readonly everyMs?: number;
+  readonly everyMs?: number | undefined;
   /** Entries looked at in one turn: 1 or more. Default 1,000. */
-  readonly sliceEntries?: number;
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  readonly sliceEntries?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 export interface SweepReport {

@@ -31,15 +31,15 @@ export interface TtlCacheOptions<Key, Value> {
   /** Above 0; `Infinity` for entries that only room ends. */
   readonly ttlMs: number;
   /** 1 or more. Default 100,000. */
-  readonly limitEntries?: number;
+  readonly limitEntries?: number | undefined;
   /** Of all sizes. Default: no limit; needs `sizeOf`. */
-  readonly limitBytes?: number;
+  readonly limitBytes?: number | undefined;
   /** In bytes; asked once, when the value is set. */
-  readonly sizeOf?: (value: Value, key: Key) => number;
+  readonly sizeOf?: ((value: Value, key: Key) => number) | undefined;
   /** True for what must not go yet: durable things that somebody refers to. An error counts as true. */
-  readonly isReferenced?: (key: Key, value: Value) => boolean;
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  readonly isReferenced?: ((key: Key, value: Value) => boolean) | undefined;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 export interface Removal<Key, Value> {
@@ -73,7 +73,7 @@ export interface TtlCache<Key, Value> extends Sweepable {
   peek(key: Key): Value | undefined;
   has(key: Key): boolean;
   /** False where there is no room: then an old value is gone, too. Throws MEMORY_BAD_SIZE, MEMORY_OPTION. */
-  set(key: Key, value: Value, options?: { readonly ttlMs?: number }): boolean;
+  set(key: Key, value: Value, options?: { readonly ttlMs?: number | undefined }): boolean;
   /** A new time to live for what has not expired. False where there is nothing. Throws MEMORY_OPTION. */
   renew(key: Key, ttlMs?: number): boolean;
   delete(key: Key): boolean;
@@ -167,7 +167,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     return this.#live(key) !== undefined;
   }
 
-  set(key: Key, value: Value, options: { readonly ttlMs?: number } = {}): boolean {
+  set(key: Key, value: Value, options: { readonly ttlMs?: number | undefined } = {}): boolean {
     const ttlMs = lifeOption(options.ttlMs ?? this.#options.ttlMs);
     const bytes = this.#sizeOf(key, value);
     const removals: Removal<Key, Value>[] = [];

@@ -12,13 +12,13 @@ import { type LoopDelaySource, loopDelaySource, type MemoryReading, readMemory }
 const mebibyte = 2 ** 20;
 
 export interface DiskSpaceOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly disk: Disk;
   readonly path: string;
   /** Default 1 GiB. */
-  readonly degradedBelowBytes?: number;
+  readonly degradedBelowBytes?: number | undefined;
   /** Default 128 MiB. */
-  readonly unhealthyBelowBytes?: number;
+  readonly unhealthyBelowBytes?: number | undefined;
 }
 
 /** Room on the file system that holds a path. */
@@ -39,11 +39,11 @@ const testFilePrefix = ".holdfast-health-";
 const leftoverAfterMs = 3_600_000;
 
 export interface WritableFolderOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly disk: Disk;
   readonly folder: string;
-  readonly clock?: Clock;
-  readonly random?: Random;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
 }
 
 /**
@@ -83,16 +83,16 @@ async function sweepTestFiles(disk: Disk, folder: string, beforeMs: number): Pro
 }
 
 export interface MemoryCheckOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Of the machine or the control group, from 0 to 1. Default 0.8. */
-  readonly degradedAbove?: number;
+  readonly degradedAbove?: number | undefined;
   /** Default 0.95. */
-  readonly unhealthyAbove?: number;
+  readonly unhealthyAbove?: number | undefined;
   /** Of the heap of JavaScript. Default 0.85. */
-  readonly heapDegradedAbove?: number;
+  readonly heapDegradedAbove?: number | undefined;
   /** Default 0.95. */
-  readonly heapUnhealthyAbove?: number;
-  readonly read?: () => MemoryReading;
+  readonly heapUnhealthyAbove?: number | undefined;
+  readonly read?: (() => MemoryReading) | undefined;
 }
 
 /** Memory of the machine (or of the control group, where smaller) and of this process's heap: the worse counts. */
@@ -115,12 +115,12 @@ export function memoryCheck(options: MemoryCheckOptions = {}): HealthCheck {
 }
 
 export interface EventLoopCheckOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Of the 99th percentile since the last run. Default 100. */
-  readonly degradedAboveMs?: number;
+  readonly degradedAboveMs?: number | undefined;
   /** Default 1,000. */
-  readonly unhealthyAboveMs?: number;
-  readonly source?: LoopDelaySource;
+  readonly unhealthyAboveMs?: number | undefined;
+  readonly source?: LoopDelaySource | undefined;
 }
 
 /** How late the event loop is: what it delays, it delays for everybody. */
@@ -165,12 +165,12 @@ export function breakerCheck(breaker: ObservedBreaker, name = `breaker-${breaker
 }
 
 export interface CheckpointLagOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Milliseconds since the last checkpoint that is durable; undefined before the first. */
   readonly lagMs: () => number | undefined;
   readonly degradedAboveMs: number;
   /** Default: four times as much. */
-  readonly unhealthyAboveMs?: number;
+  readonly unhealthyAboveMs?: number | undefined;
 }
 
 /** How much work a crash would lose now. */

@@ -12,9 +12,9 @@ import { type ComponentHealth, halves } from "./component.ts";
 export interface CheckResult {
   readonly state: ComponentHealth;
   /** For people: what was found. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** What was measured, for alert rules; names of letters, digits and underscores. */
-  readonly values?: Readonly<Record<string, number | string | boolean>>;
+  readonly values?: Readonly<Record<string, number | string | boolean>> | undefined;
 }
 
 export interface HealthCheck {

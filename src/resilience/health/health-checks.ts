@@ -35,28 +35,28 @@ export interface CheckedBreaker {
 
 export interface HealthChecksOptions {
   readonly monitor: HealthMonitor;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly metrics?: Metrics;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly metrics?: Metrics | undefined;
   /** Default 30,000. */
-  readonly everyMs?: number;
+  readonly everyMs?: number | undefined;
   /** Default 5,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Failures in a row before an alert. Default 3. */
-  readonly alertAfter?: number;
+  readonly alertAfter?: number | undefined;
   /** Evaluated after each result. */
-  readonly rules?: readonly AlertRule[];
+  readonly rules?: readonly AlertRule[] | undefined;
 }
 
 export interface CheckOptions {
-  readonly weight?: number;
-  readonly caps?: "degraded" | "critical";
-  readonly everyMs?: number;
-  readonly timeoutMs?: number;
-  readonly alertAfter?: number;
-  readonly breaker?: CheckedBreaker;
+  readonly weight?: number | undefined;
+  readonly caps?: "degraded" | "critical" | undefined;
+  readonly everyMs?: number | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly alertAfter?: number | undefined;
+  readonly breaker?: CheckedBreaker | undefined;
   /** True: an alert trips the breaker. Default false. */
-  readonly trips?: boolean;
+  readonly trips?: boolean | undefined;
 }
 
 export interface HealthAlert {
@@ -169,8 +169,7 @@ class Checks implements HealthChecks {
     partOption(owner, "breaker", options.breaker, "allowProbe");
     const { everyMs, timeoutMs, alertAfter } = runOptions(options, this.#options);
     const component = this.#monitor.register(check.name, {
-      ...(options.weight === undefined ? {} : { weight: options.weight }),
-      ...(options.caps === undefined ? {} : { caps: options.caps }),
+      ...{ weight: options.weight, caps: options.caps },
       // Two results are up to a period and a time limit apart while all is well.
       staleMs: Math.max(30_000, everyMs + 2 * timeoutMs),
     });

@@ -21,38 +21,38 @@ import {
   systemClock,
   Topic,
 } from "../../base/index.ts";
-import { choiceOption, knownOptions, numberOption, partOption } from "../option.ts";
+import { type Complete, choiceOption, knownOptions, numberOption, partOption } from "../option.ts";
 import { Availability, componentLimit, levels, type SystemLevel, weightUnits } from "./availability.ts";
 import { type Agreement, Component, type ComponentHealth } from "./component.ts";
 import { type ComponentReport, type HealthReport, reportOf } from "./health-report.ts";
 
 export interface HealthMonitorOptions {
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
   /** Silence after which a component is stale. Default 30,000; `Infinity` for never. */
-  readonly staleMs?: number;
+  readonly staleMs?: number | undefined;
   /** The least availability of Running. Default 0.9. */
-  readonly runningFrom?: number;
+  readonly runningFrom?: number | undefined;
   /** The least availability of Degraded. Default 0.5. */
-  readonly degradedFrom?: number;
+  readonly degradedFrom?: number | undefined;
   /** How far above its limit the availability must be for the level to improve. Default 0. */
-  readonly margin?: number;
+  readonly margin?: number | undefined;
   /** How many of a component's last reports must agree. Default 1 of 1. */
-  readonly agreement?: Agreement;
+  readonly agreement?: Agreement | undefined;
 }
 
 export interface ComponentOptions {
   /** From 0 (told of, not counted) to 1,000, to six decimals. Default 1. */
-  readonly weight?: number;
+  readonly weight?: number | undefined;
   /**
    * The best level of the system while this component is unhealthy or stale; while it is degraded, that is Degraded.
    * Default: the availability alone decides.
    */
-  readonly caps?: "degraded" | "critical";
+  readonly caps?: "degraded" | "critical" | undefined;
   /** What it is taken for until the first report. Default healthy. */
-  readonly initial?: ComponentHealth;
-  readonly staleMs?: number;
-  readonly agreement?: Agreement;
+  readonly initial?: ComponentHealth | undefined;
+  readonly staleMs?: number | undefined;
+  readonly agreement?: Agreement | undefined;
 }
 
 export interface ReportOptions {
@@ -138,7 +138,7 @@ const detailLimit = 1_000;
 class Monitor implements HealthMonitor {
   readonly #clock: Clock;
   readonly #metrics: Metrics | undefined;
-  readonly #options: Required<Omit<HealthMonitorOptions, "clock" | "metrics">>;
+  readonly #options: Complete<Omit<HealthMonitorOptions, "clock" | "metrics">>;
   readonly #components = new Map<string, Component>();
   /** For each length of silence, who is not stale, in the order in which they were heard. */
   readonly #heard = new Map<number, Map<string, Component>>();
