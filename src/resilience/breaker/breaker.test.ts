@@ -482,6 +482,7 @@ describe("a circuit breaker", () => {
       [{ timeoutMs: 5 } as never, "a circuit breaker has no option timeoutMs"],
     ];
     for (const [options, message] of wrong) expect(() => circuitBreaker({ name: "x", ...options })).toThrow(message);
+    expect(() => circuitBreaker(undefined as never)).toThrow("options is undefined: it may be an object");
     expect(() => countWindow({ calls: 5 })).toThrow("window is [object Object]: it may be given at least one of");
     expect(() => countWindow({ calls: 0, failureRate: 1 })).toThrow("window's calls is 0: it may be 1 to 65536");
     expect(() => timeWindow({ durationMs: 5, slowRate: 1 })).toThrow("window's slowCallMs is undefined");

@@ -21,7 +21,8 @@ import { type BreakerState, type Outcome, Refusal } from "./state.ts";
 
 /** Throws BREAKER_OPTION where an option is not what it may be. */
 export function circuitBreaker(options: CircuitBreakerOptions): CircuitBreaker {
-  return new CircuitBreaker(options.name, settingsOf(options));
+  const settings = settingsOf(options);
+  return new CircuitBreaker(options.name, settings);
 }
 
 export class CircuitBreaker implements Policy {

@@ -105,6 +105,7 @@ const known = [
 
 /** Throws BREAKER_OPTION, which names the option, what it was and what it may be. */
 export function settingsOf(options: CircuitBreakerOptions): BreakerSettings {
+  if (typeof options !== "object") refuse("options", options, "an object");
   for (const key of Object.keys(options)) if (!known.includes(key)) refuseUnknown(key);
   const { name } = options;
   if (typeof name !== "string" || name === "" || name.length > 200)
