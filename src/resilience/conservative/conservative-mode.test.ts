@@ -301,4 +301,32 @@ describe("conservative mode", () => {
     const rule = { name: "rule", when: "gpu > 1" as never };
     expect(() => scene({ triggers: [rule] })).toThrow('trigger rule\'s when is "gpu > 1"');
   });
+
+  it("R14: a breaker that two watch is one reason, until the second watches no more", () => {
+    const { clock, mode } = scene();
+    const breaker = circuitBreaker({ name: "gpu", clock });
+    const [first, second] = [mode.watchBreaker(breaker), mode.watchBreaker(breaker)];
+    breaker.trip("it overheats");
+    expect(mode.counts).toEqual({ "breaker:gpu": 1 });
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    expect(mode.reasons).toEqual(['the breaker "gpu" is open']);
+    second[Symbol.dispose]();
+    expect(mode.reasons).toEqual([]);
+    breaker.reset();
+    breaker.trip("again");
+    expect(mode.counts).toEqual({ "breaker:gpu": 1 });
+    mode[Symbol.dispose]();
+  });
+
+  it("R14: once disposed of it samples nothing, ends nothing and holds on to no breaker", async () => {
+    const { clock, mode } = scene();
+    const breaker = circuitBreaker({ name: "gpu", clock });
+    mode.watchBreaker(breaker);
+    mode[Symbol.dispose]();
+    mode[Symbol.dispose]();
+    breaker.trip("later");
+    await clock.advance(1_000_000);
+    expect([mode.active, mode.counts, clock.timers]).toEqual([false, {}, 0]);
+  });
 });

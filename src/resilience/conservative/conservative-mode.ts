@@ -75,6 +75,7 @@ export interface ModeChange<Settings> {
   readonly reason: string;
 }
 
+/** Once disposed of it stays as it is: it watches and samples nothing more, and nothing enters it. */
 export interface ConservativeMode<Settings> extends Disposable {
   readonly active: boolean;
   /** Those to work with now; the very object given where the mode is not active. */
@@ -97,7 +98,10 @@ export interface ConservativeMode<Settings> extends Disposable {
   sample(context: ConditionContext): void;
   /** Other original settings; conservative ones are made from them anew. */
   replaceSettings(settings: Settings): void;
-  /** Its opening is a reason while it is open, and so is each check that fails meanwhile. */
+  /**
+   * Its opening is a reason while it is open, and so is each check that fails meanwhile. One that several watch is one
+   * reason, until the last of them is disposed of.
+   */
   watchBreaker(breaker: WatchedBreaker): Disposable;
   onChange(listener: Listener<ModeChange<Settings>>): Disposable;
   onTrigger(listener: Listener<TriggerRecord>): Disposable;
@@ -114,6 +118,11 @@ export function conservativeMode<Settings>(options: ConservativeModeOptions<Sett
   return new Mode(options);
 }
 
+interface Watch {
+  watchers: number;
+  readonly subscriptions: readonly (Disposable | undefined)[];
+}
+
 interface Reason {
   readonly text: string;
   readonly byHand: boolean;
@@ -125,7 +134,8 @@ class Mode<Settings> implements ConservativeMode<Settings> {
   readonly #options: ConservativeModeOptions<Settings>;
   readonly #clock: Clock;
   readonly #triggers: readonly { readonly trigger: ConservativeTrigger; readonly held: HeldCondition }[];
-  readonly #breakers = new Set<WatchedBreaker>();
+  /** With what there is to end, and how many watch each. */
+  readonly #watches = new Map<WatchedBreaker, Watch>();
   /** Open ones that were raised; one that was dismissed by hand is not raised again before it has closed. */
   readonly #known = new WeakSet<WatchedBreaker>();
   /** What holds now, by what it comes from: a trigger, a breaker, a handle. */
@@ -225,18 +235,16 @@ class Mode<Settings> implements ConservativeMode<Settings> {
   }
 
   watchBreaker(breaker: WatchedBreaker): Disposable {
-    const look = (): void => this.#look(breaker);
-    const state = breaker.onStateChange(look);
-    const checks = breaker.onCheckFailed?.(({ message, state: found }) => {
-      if (isOpen(found)) this.trigger(message, `check:${breaker.name}`);
-    });
-    this.#breakers.add(breaker);
-    look();
+    const watch = this.#watches.get(breaker) ?? this.#watch(breaker);
+    watch.watchers++;
+    let isWatching = true;
     return {
       [Symbol.dispose]: () => {
-        state[Symbol.dispose]();
-        checks?.[Symbol.dispose]();
-        this.#breakers.delete(breaker);
+        if (isWatching) watch.watchers--;
+        isWatching = false;
+        if (watch.watchers > 0 || this.#watches.get(breaker) !== watch) return;
+        for (const subscription of watch.subscriptions) subscription?.[Symbol.dispose]();
+        this.#watches.delete(breaker);
         this.#clear(breaker);
       },
     };
@@ -254,10 +262,25 @@ class Mode<Settings> implements ConservativeMode<Settings> {
     this.#disposed = true;
     this.#stopSampling?.();
     this.#stopEnding?.();
+    for (const { subscriptions } of this.#watches.values()) for (const one of subscriptions) one?.[Symbol.dispose]();
+    this.#watches.clear();
+  }
+
+  #watch(breaker: WatchedBreaker): Watch {
+    const state = breaker.onStateChange(() => this.#look(breaker));
+    const checks = breaker.onCheckFailed?.(({ message, state: found }) => {
+      if (isOpen(found)) this.trigger(message, `check:${breaker.name}`);
+    });
+    const watch = { watchers: 0, subscriptions: [state, checks] };
+    this.#watches.set(breaker, watch);
+    this.#look(breaker);
+    return watch;
   }
 
   /** A reason that holds (`from`), or one that came and went. */
   #raise(from: object | undefined, reason: Reason, source: string): void {
+    // Nothing would end it any more.
+    if (this.#disposed) return;
     if (from !== undefined) this.#reasons.set(from, reason);
     const record = { reason: reason.text, source, atMs: this.#clock.nowMs() };
     this.#history.push(record);
@@ -318,11 +341,11 @@ class Mode<Settings> implements ConservativeMode<Settings> {
   /** A breaker has no timer: whether one is open still is looked at with each sample. */
   #keepSampling(): void {
     if (this.#stopSampling !== undefined || this.#disposed) return;
-    const isWatching = [...this.#breakers].some((breaker) => this.#reasons.has(breaker));
+    const isWatching = [...this.#watches.keys()].some((breaker) => this.#reasons.has(breaker));
     if (this.#options.sample === undefined && !isWatching) return;
     const onTime = (): void => {
       this.#stopSampling = undefined;
-      for (const breaker of this.#breakers) this.#look(breaker);
+      for (const breaker of this.#watches.keys()) this.#look(breaker);
       this.#sampleOwn();
       this.#keepSampling();
     };
