@@ -241,7 +241,9 @@ class Queue<T> implements ReplayQueue<T> {
       return this.#write([]).then((isDurable) => queuedAs(known, isDurable, true));
     }
     if (known.taken) return undefined;
-    this.#items.replace(known, value, this.#bytesOf(known.key, value));
+    const bytes = this.#bytesOf(known.key, value);
+    if (this.#items.bytes - known.bytes + bytes > this.#limitBytes) throw this.#full();
+    this.#items.replace(known, value, bytes);
     const { sequence, payload } = this.#items.recordOf(known);
     return this.#write([{ kind: "replace", sequence, payload }]).then((isDurable) => queuedAs(known, isDurable, true));
   }
@@ -273,7 +275,10 @@ class Queue<T> implements ReplayQueue<T> {
       {
         hint: "Try again when the queue has been drained; requeue or discard dead letters.",
         retryable: true,
-        details: { queue: this.#name, waiting: this.size, dead: this.#items.dead, limit: this.#limit },
+        details: {
+          ...{ queue: this.#name, waiting: this.size, dead: this.#items.dead, limit: this.#limit },
+          ...{ bytes: this.#items.bytes, limitBytes: this.#limitBytes },
+        },
       },
     );
   }
