@@ -5,6 +5,12 @@ import { VirtualClock } from "./virtual-clock.ts";
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length;
 
+it("work is heard also where the signal is none, so that its failure is nobody's unhandled one", async () => {
+  const wrong = new AbortController() as unknown as AbortSignal;
+  await expect(untilAborted(Promise.reject(new Error("own")), wrong)).rejects.toThrow(TypeError);
+  await new Promise((resolve) => setImmediate(resolve));
+});
+
 describe("waiting", () => {
   it("ends with the delay, and leaves nothing on the signal", async () => {
     const clock = new VirtualClock();

@@ -87,8 +87,7 @@ export function untilAborted<T>(work: PromiseLike<T>, signal: AbortSignal | unde
   if (signal === undefined) return Promise.resolve(work);
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else addAbortCallback(signal, onAbort);
+    // First of all heard: whatever the signal turns out to be, the work's failure is not left to nobody.
     work.then(
       (value) => {
         removeAbortCallback(signal, onAbort);
@@ -99,6 +98,8 @@ export function untilAborted<T>(work: PromiseLike<T>, signal: AbortSignal | unde
         reject(error);
       },
     );
+    if (signal.aborted) onAbort();
+    else addAbortCallback(signal, onAbort);
   });
 }
 

@@ -3,6 +3,8 @@
  * a map. Names are Prometheus's: `holdfast_breaker_failures_total`; durations end in `_ms`.
  */
 
+import { reportFailure } from "./topic.ts";
+
 export type MetricLabels = Readonly<Record<string, string>>;
 
 export interface Metrics {
@@ -12,6 +14,24 @@ export interface Metrics {
   gauge(name: string, value: number, labels?: MetricLabels): void;
   /** One sample of a distribution. */
   observe(name: string, value: number, labels?: MetricLabels): void;
+}
+
+/**
+ * The same, but what collects cannot stop what is measured: a collector that throws (some do at a label that they were
+ * not told of before) is reported on `holdfast:listener.failed`.
+ */
+export function guardMetrics(metrics: Metrics | undefined): Metrics | undefined {
+  if (metrics === undefined) return undefined;
+  const guard =
+    (kind: keyof Metrics) =>
+    (name: string, value: number, labels?: MetricLabels): void => {
+      try {
+        metrics[kind](name, value, labels);
+      } catch (error) {
+        reportFailure("metrics", error);
+      }
+    };
+  return { count: guard("count"), gauge: guard("gauge"), observe: guard("observe") };
 }
 
 /** Keeps the last value of each gauge, the sum of each counter and the samples of each distribution's count and sum. */

@@ -36,6 +36,18 @@ describe("a topic", () => {
     expect(calls).toBe(1);
   });
 
+  it("goes on past a listener that throws what has no text", () => {
+    const topic = new Topic<number>("test.textless");
+    const seen: number[] = [];
+    topic.subscribe(() => {
+      throw Object.create(null);
+    });
+    topic.subscribe((value) => seen.push(value));
+    topic.publish(1);
+    topic.publish(2);
+    expect(seen).toEqual([1, 2]);
+  });
+
   it("goes on past listeners that throw, reject or never settle, and reports them", async () => {
     const topic = new Topic<number>("test.failing");
     const seen: number[] = [];
@@ -85,6 +97,25 @@ describe("a topic", () => {
     channel("holdfast:test.channel").unsubscribe(listener);
     topic.publish(4);
     expect(seen).toEqual([3]);
+  });
+
+  it("is a sequence from when that was asked for, and one that waits for an event can be ended", async () => {
+    const topic = new Topic<number>("test.sequence-end");
+    const events = eventsOf<number>((listener) => topic.subscribe(listener));
+    topic.publish(1);
+    expect(await events.next()).toEqual({ done: false, value: 1 });
+    const pending = events.next();
+    expect(await events.return?.()).toEqual({ done: true, value: undefined });
+    expect(await pending).toEqual({ done: true, value: undefined });
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+    expect(topic.active).toBe(false);
+    const aborted = eventsOf<number>((listener) => topic.subscribe(listener), { signal: AbortSignal.abort() });
+    expect([await aborted.next(), topic.active]).toEqual([{ done: true, value: undefined }, false]);
+    {
+      await using _left = eventsOf<number>((listener) => topic.subscribe(listener));
+      expect(topic.active).toBe(true);
+    }
+    expect(topic.active).toBe(false);
   });
 
   it("can be read as a sequence that ends with a signal and keeps a bounded number", async () => {

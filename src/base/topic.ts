@@ -10,6 +10,9 @@
  * one. Nobody listening costs a comparison.
  */
 
+import { addAbortCallback, removeAbortCallback } from "./abort.ts";
+import { errorText } from "./error-text.ts";
+
 export type Listener<Payload> = (payload: Payload) => unknown;
 
 /** The part of `node:diagnostics_channel` used here; browsers have none. */
@@ -82,37 +85,56 @@ export class Topic<Payload> {
 }
 
 /**
- * The events as they come, for `for await`. Ends when the signal aborts or the loop is left. At most `limit` (default
- * 1,024) wait to be taken; beyond that the oldest are dropped, and `onDropped` is told how many.
+ * The events as they come, for `for await`: all from this call on, until the signal aborts or the loop is left (or
+ * `return` is called). At most `limit` (default 1,024) wait to be taken; beyond that the oldest are dropped, and
+ * `onDropped` is told how many.
  */
-export async function* eventsOf<Payload>(
+export function eventsOf<Payload>(
   subscribe: (listener: Listener<Payload>) => Disposable,
   options: {
-    readonly signal?: AbortSignal;
-    readonly limit?: number;
-    readonly onDropped?: (count: number) => void;
+    readonly signal?: AbortSignal | undefined;
+    readonly limit?: number | undefined;
+    readonly onDropped?: ((count: number) => void) | undefined;
   } = {},
-): AsyncGenerator<Payload, void> {
+): AsyncIterableIterator<Payload, void> & AsyncDisposable {
+  const { signal, limit = 1_024, onDropped } = options;
   const waiting: Payload[] = [];
-  let wake = (): void => {};
-  using _subscription = subscribe((payload) => {
+  const takers: ((taken: IteratorResult<Payload, void>) => void)[] = [];
+  const last = { done: true, value: undefined } as const;
+  let isOver = false;
+  const subscription = subscribe((payload) => {
+    const take = takers.shift();
+    if (take !== undefined) return take({ done: false, value: payload });
     waiting.push(payload);
-    if (waiting.length > (options.limit ?? 1_024)) {
-      waiting.shift();
-      options.onDropped?.(1);
-    }
-    wake();
+    if (waiting.length <= limit) return;
+    waiting.shift();
+    onDropped?.(1);
   });
-  const onAbort = (): void => wake();
-  options.signal?.addEventListener("abort", onAbort);
-  try {
-    while (options.signal?.aborted !== true) {
-      if (waiting.length > 0) yield waiting.shift()!;
-      else await new Promise<void>((resolve) => (wake = resolve));
-    }
-  } finally {
-    options.signal?.removeEventListener("abort", onAbort);
-  }
+  const end = (): void => {
+    isOver = true;
+    waiting.length = 0;
+    subscription[Symbol.dispose]();
+    if (signal !== undefined) removeAbortCallback(signal, end);
+    for (const take of takers.splice(0)) take(last);
+  };
+  if (signal?.aborted === true) end();
+  else if (signal !== undefined) addAbortCallback(signal, end);
+  return {
+    next: () => {
+      if (waiting.length > 0) return Promise.resolve({ done: false, value: waiting.shift()! });
+      return isOver ? Promise.resolve(last) : new Promise((resolve) => takers.push(resolve));
+    },
+    return: () => {
+      end();
+      return Promise.resolve(last);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async [Symbol.asyncDispose]() {
+      end();
+    },
+  };
 }
 
 function channelOf(name: string): Channel | undefined {
@@ -127,7 +149,11 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
-function reportFailure(topic: string, error: unknown): void {
+/**
+ * For what a listener does wrong, and other code of a user's that is called beside the work and must not stop it.
+ * Never throws.
+ */
+export function reportFailure(topic: string, error: unknown): void {
   const channel = channelOf("listener.failed");
   if (channel?.hasSubscribers === true) {
     channel.publish({ topic, error } satisfies ListenerFailure);
@@ -135,8 +161,7 @@ function reportFailure(topic: string, error: unknown): void {
   }
   if (warned.has(topic)) return;
   warned.add(topic);
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  globalThis.process?.emitWarning?.(`a listener of ${topic} failed (said once a topic): ${text}`, {
+  globalThis.process?.emitWarning?.(`a listener of ${topic} failed (said once a topic): ${errorText(error, true)}`, {
     code: "HOLDFAST_LISTENER",
   });
 }

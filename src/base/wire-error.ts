@@ -1,5 +1,6 @@
 /** Errors as plain data: how they cross a process border and are printed by `--json`. */
 
+import { errorText } from "./error-text.ts";
 import { type ErrorCode, type ErrorDetails, HoldfastError } from "./errors.ts";
 
 export interface WireError {
@@ -16,7 +17,7 @@ export function errorToWire(error: HoldfastError): WireError {
   return {
     ...{ code, message: rawMessage, retryable, details },
     ...(hint === undefined ? {} : { hint }),
-    ...(cause === undefined ? {} : { cause: cause instanceof Error ? cause.message : String(cause) }),
+    ...(cause === undefined ? {} : { cause: errorText(cause) }),
   };
 }
 
@@ -32,6 +33,5 @@ export function errorFromWire(wire: WireError): HoldfastError {
 /** Any thrown value as a HoldfastError; one that already is comes back as it is. */
 export function toHoldfastError(value: unknown, code: ErrorCode = "BASE_UNEXPECTED"): HoldfastError {
   if (HoldfastError.is(value)) return value;
-  const message = value instanceof Error ? value.message : String(value);
-  return new HoldfastError(code, message, { cause: value });
+  return new HoldfastError(code, errorText(value), { cause: value });
 }

@@ -6,6 +6,7 @@
  */
 import { HoldfastError } from "../base/index.ts";
 import { canonicalForm } from "./canonical.ts";
+import { checkOptions } from "./check-options.ts";
 import { compileNode, type Run, type Scope } from "./closures.ts";
 import { lookUp, type OpenContext, openContext, type PolicyContextOf } from "./context.ts";
 import { explainTree, type PolicyExplanation } from "./explain.ts";
@@ -17,13 +18,13 @@ import { polishText, toReversePolish } from "./reverse-polish.ts";
 import { buildTree, type Declarations, type PolicyTree } from "./tree.ts";
 
 export interface PolicyOptions {
-  readonly limits?: Partial<PolicyLimits>;
+  readonly limits?: Partial<PolicyLimits> | undefined;
   /** The names that may occur, besides those in `types`; any other is POLICY_UNKNOWN_NAME when compiling. */
-  readonly names?: readonly string[];
+  readonly names?: readonly string[] | undefined;
   /** Types of names, so that a wrong use is found when compiling. By themselves they do not forbid other names. */
-  readonly types?: Readonly<Record<string, PolicyType>>;
+  readonly types?: Readonly<Record<string, PolicyType>> | undefined;
   /** The type that the result must have, as far as the text tells; `evaluate` checks the rest. */
-  readonly result?: PolicyType;
+  readonly result?: PolicyType | undefined;
 }
 
 /** Made by `compilePolicy`. Holds no state between evaluations, so one may be used everywhere. */
@@ -132,7 +133,8 @@ export class PolicyExpression {
  * Compiles a rule such as `elapsed_time > timeout && depth < max_depth`.
  *
  * Throws POLICY_SYNTAX, POLICY_TYPE (`1 + "a"`), POLICY_LIMIT and, where names are declared, POLICY_UNKNOWN_NAME; each
- * with line and column, what was expected and found, and the place shown in its message.
+ * with line and column, what was expected and found, and the place shown in its message. Throws POLICY_OPTION for
+ * options that are none.
  */
 export function compilePolicy(text: string, options: PolicyOptions = {}): PolicyExpression {
   if (typeof text !== "string") {
@@ -140,6 +142,7 @@ export function compilePolicy(text: string, options: PolicyOptions = {}): Policy
     const found = describeValue(text);
     throw policyError({ code: "POLICY_SYNTAX", text: "", at: 0, expected: "an expression as text", found, hint });
   }
+  checkOptions(options);
   const types = new Map(Object.entries(options.types ?? {}));
   const names = options.names === undefined ? undefined : new Set([...options.names, ...types.keys()]);
   return new PolicyExpression(text, resolveLimits(options.limits), { names, types }, options.result);

@@ -153,9 +153,14 @@ describe.each([
     const slow: string[] = [];
     for (let seed = firstSeed; seed < firstSeed + cases * share; seed++) {
       const text = make(chanceOf(seededRandom(seed)));
-      const startedMs = performance.now();
-      const how = ending(text, seed);
-      if (performance.now() - startedMs > limitMs) slow.push(text.slice(0, 200));
+      let how = "";
+      const tookMs = (): number => {
+        const startedMs = performance.now();
+        how = ending(text, seed);
+        return performance.now() - startedMs;
+      };
+      // Once slow may be the machine's doing; twice is the text's.
+      if (tookMs() > limitMs && tookMs() > limitMs) slow.push(text.slice(0, 200));
       seen.set(how, (seen.get(how) ?? 0) + 1);
     }
     expect(slow).toEqual([]);

@@ -117,8 +117,9 @@ export class CallContext implements RunOptions {
   }
 
   static of(options: RunOptions | undefined): CallContext {
-    if (options === undefined) return outermost;
-    return options instanceof CallContext ? options : new CallContext(options.signal);
+    if (options instanceof CallContext) return options;
+    // A signal of null is none: that is how fetch has it.
+    return options?.signal ? new CallContext(options.signal) : outermost;
   }
 }
 
@@ -130,8 +131,7 @@ const outermost = /* @__PURE__ */ new CallContext();
  * policy inside another answers with the work itself.
  */
 export function untilCallerLeaves<T>(work: Promise<T>, options: RunOptions | undefined): Promise<T> {
-  const inside = options === undefined || options instanceof CallContext || options.signal === undefined;
-  return inside ? work : untilAborted(work, options.signal);
+  return options instanceof CallContext || !options?.signal ? work : untilAborted(work, options.signal);
 }
 
 /** Says that this work goes on after its call was answered: what the call holds stays held till it ends. */

@@ -5,7 +5,7 @@
  * condition that cannot be evaluated (a value is missing) leaves everything as it was.
  */
 
-import { type Clock, LruMap } from "../base/index.ts";
+import { type Clock, errorText, LruMap } from "../base/index.ts";
 
 /** What conditions are asked about: plain values by name, nested where names are dotted. */
 export interface ConditionContext {
@@ -66,7 +66,7 @@ export class HeldCondition {
       return this.#condition.test(context);
     } catch (error) {
       this.errors++;
-      this.lastError = error instanceof Error ? error.message : String(error);
+      this.lastError = errorText(error);
       return undefined;
     }
   }

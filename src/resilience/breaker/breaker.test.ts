@@ -66,7 +66,7 @@ describe("a circuit breaker", () => {
         expect(error).toBe(value);
       }
     }
-    expect(breaker.statistics()).toMatchObject({ successes: 18, failures: 18, refused: 0 });
+    expect(breaker.statistics()).toMatchObject({ successes: 18, failures: 18, rejected: 0 });
   });
 
   it("R1: takes thenables that are no promises, and asks nothing of what is behind them but then", async () => {
@@ -425,7 +425,7 @@ describe("a circuit breaker", () => {
     probe.succeed();
     probe.fail();
     expect(breaker.state).toBe("closed");
-    expect(breaker.statistics()).toMatchObject({ successes: 1, neutral: 1, failures: 5, late: 0, refused: 1 });
+    expect(breaker.statistics()).toMatchObject({ successes: 1, neutral: 1, failures: 5, late: 0, rejected: 1 });
   });
 
   it("leaves nothing on the caller's signal, and gives one that never aborts where there is none", async () => {
@@ -472,13 +472,18 @@ describe("a circuit breaker", () => {
       [{ jitter: 2 }, "jitter is 2: it may be 0 to 1"],
       [{ halfOpen: { probes: 0 } }, "halfOpen.probes is 0: it may be 1 to 1000000"],
       [{ opensOn: { consecutiveFailures: 2.5 } }, "opensOn.consecutiveFailures is 2.5: it may be a whole number"],
-      [{ opensOn: { window: { calls: 5 } as never } }, 'opensOn.window is {"calls":5}: it may be made by countWindow'],
+      [
+        { opensOn: { window: { calls: 5 } as never } },
+        "opensOn.window is [object Object]: it may be made by countWindow",
+      ],
       [{ ramp: { shares: [0.5, 0], stepMs: 10 } }, "ramp.shares is 0: it may be above 0, at most 1"],
       [{ openBackoff: { factor: 2, maximumMs: 5 } }, "openBackoff.maximumMs is 5: it may be 30000 to"],
+      [{ classifyError: "neutral" as never }, "classifyError is neutral: it may be a function"],
       [{ timeoutMs: 5 } as never, "a circuit breaker has no option timeoutMs"],
     ];
     for (const [options, message] of wrong) expect(() => circuitBreaker({ name: "x", ...options })).toThrow(message);
-    expect(() => countWindow({ calls: 5 })).toThrow('window is {"calls":5}: it may be given at least one of');
+    expect(() => circuitBreaker(undefined as never)).toThrow("options is undefined: it may be an object");
+    expect(() => countWindow({ calls: 5 })).toThrow("window is [object Object]: it may be given at least one of");
     expect(() => countWindow({ calls: 0, failureRate: 1 })).toThrow("window's calls is 0: it may be 1 to 65536");
     expect(() => timeWindow({ durationMs: 5, slowRate: 1 })).toThrow("window's slowCallMs is undefined");
     expect(() => circuitBreaker({ name: "x", openMS: 5 } as never)).toThrow(

@@ -7,7 +7,7 @@
  * result; there is no timer, so nothing has to be shut down.
  */
 
-import { type Clock, HoldfastError, type Listener, Topic } from "../../base/index.ts";
+import { type Clock, HoldfastError, type Listener, reportFailure, Topic } from "../../base/index.ts";
 import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
 import { within } from "./check-option.ts";
 import type { BreakerExplanation, BreakerStateChange, BreakerStatistics, CheckFailure, FailedCall } from "./events.ts";
@@ -21,7 +21,8 @@ import { type BreakerState, type Outcome, Refusal } from "./state.ts";
 
 /** Throws BREAKER_OPTION where an option is not what it may be. */
 export function circuitBreaker(options: CircuitBreakerOptions): CircuitBreaker {
-  return new CircuitBreaker(options.name, settingsOf(options));
+  const settings = settingsOf(options);
+  return new CircuitBreaker(options.name, settings);
 }
 
 export class CircuitBreaker implements Policy {
@@ -29,7 +30,7 @@ export class CircuitBreaker implements Policy {
   readonly #settings: BreakerSettings;
   readonly #clock: Clock;
   readonly #machine: BreakerMachine;
-  readonly #counts = { successes: 0, failures: 0, neutral: 0, refused: 0, checkFailures: 0, openings: 0 };
+  readonly #counts = { successes: 0, failures: 0, neutral: 0, rejected: 0, checkFailures: 0, openings: 0 };
   #reactions: Reactions | undefined;
   // Made when first subscribed to: of thousands of breakers few have listeners of their own.
   #isolations: Set<Isolation> | undefined;
@@ -105,7 +106,7 @@ export class CircuitBreaker implements Policy {
     const machine = this.#machine;
     const probe = machine.admit();
     if (probe instanceof Refusal) {
-      this.#counts.refused++;
+      this.#counts.rejected++;
       return probe;
     }
     const generation = machine.generation;
@@ -125,17 +126,25 @@ export class CircuitBreaker implements Policy {
     if (condition) return true;
     const { state } = this;
     this.#counts.checkFailures++;
-    this.#settings.metrics?.count("holdfast_breaker_check_failures_total", 1, { breaker: this.name });
+    this.#measure("count", "check_failures_total", 1);
     this.#machine.fail();
     (this.#checkFailure ?? checkFailures).publish({ breaker: this.name, message, value, state });
     return false;
   }
 
   /** Refuses every call until disposed of (or for `forMs`); several may hold it at once. What lies below goes on. */
-  isolate(reason: string, options: { readonly forMs?: number } = {}): Isolation {
+  isolate(reason: string, options: { readonly forMs?: number | undefined } = {}): Isolation {
     const { forMs } = options;
-    const endMs = forMs === undefined ? Infinity : this.#clock.monotonicMs() + within("isolation's forMs", forMs, 0);
-    return this.#hold(reason, endMs);
+    const expiresAtMs =
+      forMs === undefined ? Infinity : this.#clock.monotonicMs() + within("isolation's forMs", forMs, 0);
+    const release = (): void => {
+      this.#isolations?.delete(isolation);
+      this.#machine.release(isolation);
+    };
+    const isolation: Isolation = { reason, expiresAtMs, release, [Symbol.dispose]: release };
+    this.#isolations = new Set([...this.isolations, isolation]);
+    this.#machine.hold(isolation);
+    return isolation;
   }
 
   /** Who holds it by hand now, those of a restored snapshot among them; each can be released here. */
@@ -213,8 +222,10 @@ export class CircuitBreaker implements Policy {
   }
 
   #ended(result: unknown, generation: number, probe: Probe | undefined, startedMs: number): void {
-    if (this.#settings.classifyResult !== undefined) this.#classified(result, generation, probe, startedMs);
-    else if (this.#machine.succeed(generation, probe, startedMs)) this.#counts.successes++;
+    const { classifyResult } = this.#settings;
+    if (classifyResult !== undefined) {
+      this.#settle(this.#ask(classifyResult, result, "success"), generation, probe, startedMs);
+    } else if (this.#machine.succeed(generation, probe, startedMs)) this.#counts.successes++;
   }
 
   #admit(): Probe | undefined {
@@ -224,7 +235,7 @@ export class CircuitBreaker implements Policy {
   }
 
   #refused(refusal: Refusal): HoldfastError {
-    this.#counts.refused++;
+    this.#counts.rejected++;
     return refusalError(this.name, refusal);
   }
 
@@ -240,17 +251,13 @@ export class CircuitBreaker implements Policy {
     (this.#failedCall ?? failedCalls).publish({ breaker: this.name, error, outcome, late: !counted });
   }
 
-  #classified(result: unknown, generation: number, probe: Probe | undefined, startedMs: number): void {
-    this.#settle(this.#ask(this.#settings.classifyResult, result, "success"), generation, probe, startedMs);
-  }
-
   #settle(outcome: Outcome, generation: number, probe: Probe | undefined, startedMs: number): boolean {
     if (!this.#machine.settle(outcome, generation, probe, startedMs)) return false;
     if (outcome === "neutral") this.#counts.neutral++;
     else if (outcome === "success") this.#counts.successes++;
     else {
       this.#counts.failures++;
-      this.#settings.metrics?.count("holdfast_breaker_failures_total", 1, { breaker: this.name });
+      this.#measure("count", "failures_total", 1);
     }
     return true;
   }
@@ -272,22 +279,20 @@ export class CircuitBreaker implements Policy {
     }
   }
 
-  #hold(reason: string, expiresAtMs: number): Isolation {
-    const release = (): void => {
-      this.#isolations?.delete(isolation);
-      this.#machine.release(isolation);
-    };
-    const isolation: Isolation = { reason, expiresAtMs, release, [Symbol.dispose]: release };
-    this.#isolations = new Set([...this.isolations, isolation]);
-    this.#machine.hold(isolation);
-    return isolation;
+  /** What collects metrics is the user's, as a listener is: what it throws is reported and changes nothing. */
+  #measure(kind: "count" | "gauge", what: string, value: number): void {
+    try {
+      this.#settings.metrics?.[kind](`holdfast_breaker_${what}`, value, { breaker: this.name });
+    } catch (error) {
+      reportFailure("metrics", error);
+    }
   }
 
   #onTransition(from: BreakerState, to: BreakerState): void {
     this.#reactions = undefined;
     if (to === "open") this.#counts.openings++;
     if (from === to) return;
-    this.#settings.metrics?.gauge("holdfast_breaker_state", stateNumbers[to], { breaker: this.name });
+    this.#measure("gauge", "state", stateNumbers[to]);
     const own = this.#stateChange ?? stateChanges;
     const all = this.#settings.keyedStateChange;
     if (!own.active && all?.active !== true) return;

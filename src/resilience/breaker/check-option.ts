@@ -2,10 +2,10 @@
  * Checks of numbers that somebody gave as an option. Each throws BREAKER_OPTION: which, what it was, what it may be.
  */
 
-import { HoldfastError } from "../../base/index.ts";
+import { errorText, HoldfastError } from "../../base/index.ts";
 
 /** A year: what is longer is a mistake of units. */
-const longestMs = 366 * 86_400_000;
+export const longestMs = 366 * 86_400_000;
 
 export function whole(option: string, value: number, least: number, most: number): number {
   if (!Number.isInteger(value)) refuse(option, value, `a whole number from ${least} to ${most}`);
@@ -23,9 +23,12 @@ export function above(option: string, value: number, most = longestMs): number {
 }
 
 export function refuse(option: string, value: unknown, allowed: string): never {
-  const shown = typeof value === "object" ? JSON.stringify(value) : String(value);
-  throw new HoldfastError("BREAKER_OPTION", `a circuit breaker's ${option} is ${shown}: it may be ${allowed}`, {
-    hint: `give ${option} as ${allowed}`,
-    details: { option, allowed },
-  });
+  throw new HoldfastError(
+    "BREAKER_OPTION",
+    `a circuit breaker's ${option} is ${errorText(value)}: it may be ${allowed}`,
+    {
+      hint: `give ${option} as ${allowed}`,
+      details: { option, allowed },
+    },
+  );
 }

@@ -32,13 +32,13 @@ export interface CheckFailure {
   readonly state: BreakerState;
 }
 
-/** Since construction. A call is counted once: as success, failure, neutral, late or refused. */
+/** Since construction. A call is counted once: as success, failure, neutral, late or rejected. */
 export interface BreakerStatistics {
   readonly successes: number;
   readonly failures: number;
   readonly neutral: number;
   readonly late: number;
-  readonly refused: number;
+  readonly rejected: number;
   readonly checkFailures: number;
   readonly openings: number;
 }

@@ -68,6 +68,9 @@ describe("keyed breakers", () => {
   it("refuse a key that is no key, and a bound that is none", () => {
     const { breakers } = keyed(10);
     expect(() => breakers.get("x".repeat(1_001))).toThrow("[BREAKER_KEY] a key of");
+    expect(() => breakers.get(undefined as never)).toThrow("[BREAKER_KEY] a key of hosts is undefined");
+    expect(() => breakers.get(Symbol("a") as never)).toThrow("[BREAKER_KEY]");
+    expect(breakers.size).toBe(0);
     expect(() => keyedBreakers({ name: "x", maximum: 0 })).toThrow("maximum is 0: it may be 1 to 1,000,000");
   });
 

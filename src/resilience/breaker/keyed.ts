@@ -6,14 +6,14 @@
  * calls, keys beyond the bound share one breaker, so the bound holds whatever callers put into their keys.
  */
 
-import { HoldfastError, type Listener, LruMap, Topic } from "../../base/index.ts";
+import { errorText, HoldfastError, type Listener, LruMap, Topic } from "../../base/index.ts";
 import { CircuitBreaker } from "./breaker.ts";
 import type { BreakerStateChange } from "./events.ts";
 import { type BreakerSettings, type CircuitBreakerOptions, settingsOf } from "./options.ts";
 
 export interface KeyedBreakersOptions extends CircuitBreakerOptions {
   /** Default 10,000, at most 1,000,000. */
-  readonly maximum?: number;
+  readonly maximum?: number | undefined;
 }
 
 const longestKey = 1_000;
@@ -52,12 +52,17 @@ export class KeyedBreakers {
     return this.#breakers.size;
   }
 
-  /** The breaker of the key: the same as long as it is known. Throws BREAKER_KEY for a key above 1,000 characters. */
+  /** The breaker of the key: the same as long as it is known. Throws BREAKER_KEY for one of over 1,000 characters. */
   get(key: string): CircuitBreaker {
     const known = this.#breakers.get(key);
     if (known !== undefined) return known;
+    if (typeof key !== "string") {
+      throw new HoldfastError("BREAKER_KEY", `a key of ${this.name} is ${errorText(key)}, which is no text`, {
+        hint: "give the name of a host, a tenant or the like",
+      });
+    }
     if (key.length > longestKey) {
-      throw new HoldfastError("BREAKER_KEY", `a key of ${name(key)} has ${key.length} characters`, {
+      throw new HoldfastError("BREAKER_KEY", `a key of ${this.name} has ${key.length} characters: ${start(key)}`, {
         hint: `keys have at most ${longestKey}; take a hash of it`,
       });
     }
@@ -87,6 +92,6 @@ export class KeyedBreakers {
   }
 }
 
-function name(key: string): string {
+function start(key: string): string {
   return JSON.stringify(`${key.slice(0, 40)}…`);
 }

@@ -107,7 +107,7 @@ export class BreakerMachine {
     if (!this.steady || generation !== this.generation || startedMs !== Infinity) {
       return this.settle("success", generation, probe, startedMs);
     }
-    this.rules.success(this.rules.timed ? this.settings.clock.monotonicMs() : 0);
+    this.rules.success(this.rules.timed ? this.settings.clock.monotonicMs() : 0, false);
     return true;
   }
 
@@ -228,12 +228,7 @@ export class BreakerMachine {
     const { window, slowCallMs, clock } = this.settings;
     const nowMs = window === undefined ? 0 : clock.monotonicMs();
     const slow = nowMs - startedMs >= slowCallMs;
-    const opening =
-      outcome === "failure"
-        ? this.rules.failure(nowMs, slow)
-        : slow
-          ? this.rules.slowSuccess(nowMs)
-          : this.rules.success(nowMs);
+    const opening = outcome === "failure" ? this.rules.failure(nowMs, slow) : this.rules.success(nowMs, slow);
     if (opening !== undefined) this.open(opening);
   }
 

@@ -20,41 +20,51 @@ export interface CircuitBreakerOptions {
   /** Stands in errors, events and metrics. 1 to 200 characters. */
   readonly name: string;
   /** Any of these opens it. SPEC R2. */
-  readonly opensOn?: {
-    /** Failures in a row. Default 5; false leaves the rule out. */
-    readonly consecutiveFailures?: number | false;
-    /**
-     * Moving average of the failure rate. Default: alpha 0.1, threshold 0.5, at least 10 calls; false leaves it out.
-     */
-    readonly averageRate?:
-      | { readonly alpha?: number; readonly threshold?: number; readonly minimumCalls?: number }
-      | false;
-    /** `countWindow({…})` or `timeWindow({…})`. Default none. */
-    readonly window?: WindowRule;
-  };
+  readonly opensOn?:
+    | {
+        /** Failures in a row. Default 5; false leaves the rule out. */
+        readonly consecutiveFailures?: number | false | undefined;
+        /**
+         * Moving average of the failure rate. Default: alpha 0.1, threshold 0.5, at least 10 calls; false leaves it
+         * out.
+         */
+        readonly averageRate?:
+          | {
+              readonly alpha?: number | undefined;
+              readonly threshold?: number | undefined;
+              readonly minimumCalls?: number | undefined;
+            }
+          | false
+          | undefined;
+        /** `countWindow({…})` or `timeWindow({…})`. Default none. */
+        readonly window?: WindowRule | undefined;
+      }
+    | undefined;
   /** How long it stays open. Default 30,000. SPEC R3. */
-  readonly openMs?: number;
+  readonly openMs?: number | undefined;
   /** Each opening that follows a failed trial lasts `factor` times longer, up to `maximumMs`. Default factor 1. */
-  readonly openBackoff?: { readonly factor: number; readonly maximumMs: number };
+  readonly openBackoff?: { readonly factor: number; readonly maximumMs: number } | undefined;
   /** An opening is prolonged by up to this share of itself, by chance. 0 to 1, default 0.2. */
-  readonly jitter?: number;
-  readonly halfOpen?: {
-    /** Trial calls at a time. Default 1. */
-    readonly probes?: number;
-    /** Successes that close it. Default 2. */
-    readonly successes?: number;
-    /** A trial that takes longer counts as failed. Default 30,000. */
-    readonly probeTimeoutMs?: number;
-  };
+  readonly jitter?: number | undefined;
+  readonly halfOpen?:
+    | {
+        /** Trial calls at a time. Default 1. */
+        readonly probes?: number | undefined;
+        /** Successes that close it. Default 2. */
+        readonly successes?: number | undefined;
+        /** A trial that takes longer counts as failed. Default 30,000. */
+        readonly probeTimeoutMs?: number | undefined;
+      }
+    | undefined;
   /** What is admitted after closing. Default shares 0.1, 0.25, 0.5 for 1,000 ms each, then all; false: all at once. */
-  readonly ramp?: { readonly shares: readonly number[]; readonly stepMs: number } | false;
+  readonly ramp?: { readonly shares: readonly number[]; readonly stepMs: number } | false | undefined;
   /** What an error counts as; default "failure". The caller's own abort is neutral before this is asked. SPEC R4. */
-  readonly classifyError?: (error: unknown) => Outcome;
+  readonly classifyError?: ((error: unknown) => Outcome) | undefined;
   /** What a result counts as; default "success". */
-  readonly classifyResult?: (result: unknown) => Outcome;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly metrics?: Metrics;
+  readonly classifyResult?: ((result: unknown) => Outcome) | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 /** The options with every default in place; one for many breakers where these are keyed. */
@@ -95,9 +105,14 @@ const known = [
 
 /** Throws BREAKER_OPTION, which names the option, what it was and what it may be. */
 export function settingsOf(options: CircuitBreakerOptions): BreakerSettings {
+  if (typeof options !== "object") refuse("options", options, "an object");
   for (const key of Object.keys(options)) if (!known.includes(key)) refuseUnknown(key);
-  if (typeof options.name !== "string" || options.name === "" || options.name.length > 200) {
-    refuse("name", options.name, "a text of 1 to 200 characters");
+  const { name } = options;
+  if (typeof name !== "string" || name === "" || name.length > 200)
+    refuse("name", name, "a text of 1 to 200 characters");
+  for (const option of ["classifyError", "classifyResult", "random"] as const) {
+    const given: unknown = options[option];
+    if (given !== undefined && typeof given !== "function") refuse(option, given, "a function");
   }
   const { opensOn = {}, halfOpen = {}, ramp, openBackoff } = options;
   const average = opensOn.averageRate === false ? undefined : (opensOn.averageRate ?? {});

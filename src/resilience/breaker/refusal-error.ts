@@ -3,23 +3,17 @@
 import { HoldfastError } from "../../base/index.ts";
 import type { Refusal } from "./state.ts";
 
-const codes = {
-  open: "BREAKER_OPEN",
-  "half-open": "BREAKER_HALF_OPEN",
-  closed: "BREAKER_RAMPING",
-  isolated: "BREAKER_ISOLATED",
-} as const;
-
 const says = {
-  open: "is open",
-  "half-open": "is half-open and lets no more trial calls in",
-  closed: "is closed but not yet fully",
-  isolated: "is isolated by hand",
+  open: ["BREAKER_OPEN", "open"],
+  "half-open": ["BREAKER_HALF_OPEN", "half-open and lets no more trial calls in"],
+  closed: ["BREAKER_RAMPING", "closed but not yet fully"],
+  isolated: ["BREAKER_ISOLATED", "isolated by hand"],
 } as const;
 
 export function refusalError(name: string, refusal: Refusal): HoldfastError {
   const { state, retryAfterMs, reason } = refusal;
-  return new HoldfastError(codes[state], `circuit breaker ${name} ${says[state]}: ${reason}`, {
+  const [code, how] = says[state];
+  return new HoldfastError(code, `circuit breaker ${name} is ${how}: ${reason}`, {
     retryable: true,
     hint:
       retryAfterMs === undefined

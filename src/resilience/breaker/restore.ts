@@ -7,7 +7,9 @@
  *     keep(JSON.stringify(snapshotBreaker(breaker)));
  */
 
+import { errorText } from "../../base/index.ts";
 import type { CircuitBreaker } from "./breaker.ts";
+import { longestMs } from "./check-option.ts";
 import type { KeyedBreakers } from "./keyed.ts";
 import { type BreakerSnapshot, decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
 
@@ -64,7 +66,8 @@ export function restoreBreaker(breaker: CircuitBreaker, snapshot: unknown): Rest
   machine.openings = openings;
   machine.opening = opening ?? undefined;
   for (const { reason, remainingMs } of fields.isolations) {
-    breaker.isolate(reason, remainingMs === null ? {} : { forMs: Math.max(0, remainingMs - passedMs) });
+    const forMs = Math.min(Math.max(0, (remainingMs ?? 0) - passedMs), longestMs);
+    breaker.isolate(reason, remainingMs === null ? {} : { forMs });
   }
   return { status: "restored" };
 }
@@ -75,11 +78,23 @@ export function snapshotBreakers(breakers: KeyedBreakers): Record<string, Breake
   return Object.fromEntries(kept.map(([key, breaker]) => [key, snapshotBreaker(breaker)]));
 }
 
-/** As `restoreBreaker`, for each key; at most as many as there may be. What came of it, by key. */
+/**
+ * As `restoreBreaker`, for each key; at most as many as there may be. What came of it, by key: also of one that no
+ * breaker can have, which restores nothing. Takes anything and never throws.
+ */
 export function restoreBreakers(
   breakers: KeyedBreakers,
   snapshots: Readonly<Record<string, unknown>>,
 ): Record<string, RestoreResult> {
+  if (typeof snapshots !== "object" || snapshots === null) return {};
   const kept = Object.entries(snapshots).slice(0, breakers.maximum);
-  return Object.fromEntries(kept.map(([key, snapshot]) => [key, restoreBreaker(breakers.get(key), snapshot)]));
+  return Object.fromEntries(kept.map(([key, snapshot]) => [key, restoreKey(breakers, key, snapshot)]));
+}
+
+function restoreKey(breakers: KeyedBreakers, key: string, snapshot: unknown): RestoreResult {
+  try {
+    return restoreBreaker(breakers.get(key), snapshot);
+  } catch (error) {
+    return { status: "damaged", reason: errorText(error) };
+  }
 }

@@ -25,21 +25,13 @@ export class Rules {
     this.timed = settings.window?.timed === true;
   }
 
-  /** `nowMs` is read only where there is a window of time. */
-  success(nowMs: number): void {
+  /** `nowMs` is read only where there is a window of time. Nothing opens by a success that was not slow. */
+  success(nowMs: number, slow: boolean): Opening | undefined {
     this.calls++;
     this.consecutiveFailures = 0;
     this.averageRate *= this.#settings.decay;
-    this.window?.push(false, false, nowMs);
-  }
-
-  /** It ended well, but late. */
-  slowSuccess(nowMs: number): Opening | undefined {
-    this.calls++;
-    this.consecutiveFailures = 0;
-    this.averageRate *= this.#settings.decay;
-    this.window?.push(false, true, nowMs);
-    return this.#windowOpening();
+    this.window?.push(false, slow, nowMs);
+    return slow ? this.#windowOpening() : undefined;
   }
 
   failure(nowMs: number, slow: boolean): Opening | undefined {

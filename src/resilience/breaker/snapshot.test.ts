@@ -6,9 +6,12 @@ import {
   type CircuitBreaker,
   circuitBreaker,
   explanationText,
+  keyedBreakers,
   Refusal,
   restoreBreaker,
+  restoreBreakers,
   snapshotBreaker,
+  snapshotBreakers,
   timeWindow,
 } from "../index.ts";
 
@@ -117,6 +120,32 @@ describe("a snapshot", () => {
       expect(breaker.state).toBe("open");
       expect(breaker.explain().opening?.rule).toBe("damaged-snapshot");
     }
+  });
+
+  it("R6: an isolation longer than any that can be asked for is held for as long as one can", () => {
+    const clock = new VirtualClock();
+    const breaker = breakerOf(clock);
+    breaker.isolate("for long", { forMs: 1_000 });
+    const { isolations, ...whole } = snapshotBreaker(breaker);
+    const long = signed({ ...whole, isolations: [{ ...isolations[0]!, remainingMs: 1e15 }] });
+    const { breaker: again, result } = restored(clock, long);
+    expect([result.status, again.state]).toEqual(["restored", "isolated"]);
+    clock.advanceSync(366 * 86_400_000);
+    expect(again.state).toBe("closed");
+  });
+
+  it("R6: keyed snapshots that are none, or have keys that none can have, restore what can be and never throw", () => {
+    const clock = new VirtualClock();
+    const before = keyedBreakers({ name: "hosts", clock });
+    for (const key of ["a", "__proto__", "constructor"]) before.get(key).trip("away");
+    const kept = JSON.parse(JSON.stringify(snapshotBreakers(before))) as Record<string, unknown>;
+    const long = "x".repeat(2_000);
+    const after = keyedBreakers({ name: "hosts", clock });
+    const results = restoreBreakers(after, { [long]: kept.a, ...kept });
+    expect(results[long]).toMatchObject({ status: "damaged", reason: expect.stringContaining("BREAKER_KEY") });
+    for (const key of ["a", "__proto__", "constructor"]) expect([key, after.get(key).state]).toEqual([key, "open"]);
+    for (const nothing of [null, undefined, 5, "text"]) expect(restoreBreakers(after, nothing as never)).toEqual({});
+    expect(after.get("b").state).toBe("closed");
   });
 
   it(`R6: mutated in ${cases} ways never throws and never makes the breaker less careful`, () => {

@@ -12,7 +12,7 @@
  * process.
  */
 
-import { crc32, utf8 } from "../../base/index.ts";
+import { crc32, errorText, utf8 } from "../../base/index.ts";
 import type { UnderlyingState } from "./machine.ts";
 import type { Opening, OpeningRule } from "./state.ts";
 
@@ -48,7 +48,7 @@ export function decodeSnapshot(value: unknown, name: string): Fields | string {
   try {
     return decode(value, name);
   } catch (error) {
-    return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    return `it cannot be read: ${errorText(error)}`;
   }
 }
 

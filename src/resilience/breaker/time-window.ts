@@ -7,7 +7,7 @@ export interface TimeWindowOptions extends WindowLimits {
   /** How long a call counts. */
   readonly durationMs: number;
   /** Into how many steps the time is cut: 2 to 1,024, default 10. */
-  readonly buckets?: number;
+  readonly buckets?: number | undefined;
 }
 
 /** Throws BREAKER_OPTION. */

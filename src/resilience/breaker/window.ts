@@ -5,6 +5,7 @@
  * nothing is rounded before it is compared.
  */
 
+import type { Complete } from "../option.ts";
 import { above, refuse, whole } from "./check-option.ts";
 
 export interface Window {
@@ -24,24 +25,24 @@ export interface Window {
 /** What opens a breaker by its window; at least one of `failureRate` and `slowRate`. */
 export interface WindowLimits {
   /** Opens at this share of failures, above 0 and at most 1. */
-  readonly failureRate?: number;
+  readonly failureRate?: number | undefined;
   /** Opens at this share of slow calls; needs `slowCallMs`. */
-  readonly slowRate?: number;
+  readonly slowRate?: number | undefined;
   /** From how long on a call is slow. */
-  readonly slowCallMs?: number;
+  readonly slowCallMs?: number | undefined;
   /** Fewer calls in the window open nothing. Default 10. */
-  readonly minimumCalls?: number;
+  readonly minimumCalls?: number | undefined;
 }
 
 /** A window that a breaker can be given: what it is, and one of it for each breaker. */
-export interface WindowRule extends Required<WindowLimits> {
+export interface WindowRule extends Complete<WindowLimits> {
   /** It goes by time and has to be told it. */
   readonly timed: boolean;
   create(): Window;
 }
 
 /** Infinity stands for a limit that is not there. Throws BREAKER_OPTION. */
-export function limitsOf(options: WindowLimits): Required<WindowLimits> {
+export function limitsOf(options: WindowLimits): Complete<WindowLimits> {
   const { failureRate, slowRate, slowCallMs } = options;
   if (failureRate === undefined && slowRate === undefined) {
     refuse("window", options, "given at least one of failureRate and slowRate");

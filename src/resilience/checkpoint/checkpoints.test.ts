@@ -301,6 +301,36 @@ describe("many components", () => {
     kept.register(textComponent("a"));
   });
 
+  it("are closed when the last of them is kept, also of a component that is registered no more; twice is once", async () => {
+    const steps: string[] = [];
+    const backend = memoryCheckpoints();
+    const slow: CheckpointBackend = {
+      ...{ name: backend.name, capabilities: backend.capabilities },
+      list: (...given) => backend.list(...given),
+      get: (...given) => backend.get(...given),
+      delete: (...given) => backend.delete(...given),
+      put: async (...given) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        const isKept = await backend.put(...given);
+        steps.push("kept");
+        return isKept;
+      },
+      close: async () => {
+        await new Promise((resolve) => setImmediate(resolve));
+        steps.push("closed");
+      },
+    };
+    const kept = checkpoints({ backend: slow });
+    const registration = kept.register({ id: "a", save: () => utf8("state"), restore: () => undefined });
+    const taken = kept.checkpoint("a");
+    registration[Symbol.dispose]();
+    await new Promise((resolve) => queueMicrotask(() => resolve(undefined)));
+    const first = kept.close();
+    await kept.close();
+    expect(steps).toEqual(["kept", "closed"]);
+    await Promise.all([first, taken]);
+  });
+
   it("are refused once closed, and where options make no sense", async () => {
     const own = setting();
     await own.kept.close();
@@ -311,8 +341,10 @@ describe("many components", () => {
       { limitBytes: -1 },
       { queueLimit: 0 },
       { componentLimit: Number.NaN },
+      { backend: {} as never },
+      { keeps: 3 } as never,
     ])
-      expect(() => setting(wrong)).toThrow(/CHECKPOINT_BAD_OPTION/);
+      expect(() => setting(wrong)).toThrow(/CHECKPOINT_OPTION/);
     await expect(setting().kept.checkpoint("nobody")).rejects.toMatchObject({ code: "CHECKPOINT_UNKNOWN" });
   });
 });

@@ -12,7 +12,7 @@
  */
 
 import { randomBytes as platformRandomBytes } from "node:crypto";
-import { type Clock, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
+import { type Clock, errorText, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { type CheckpointBackend, hasCode } from "./backend.ts";
 import { type Checkpointed, refuseBadId } from "./component.ts";
 import { type CheckpointInfo, type Envelope, encodeEnvelope } from "./envelope.ts";
@@ -45,7 +45,7 @@ interface Registered {
   readonly damaged: Set<number>;
 }
 
-/** Throws CHECKPOINT_BAD_OPTION. Nothing is read or written before the first call. */
+/** Throws CHECKPOINT_OPTION. Nothing is read or written before the first call. */
 export function checkpoints(options: CheckpointsOptions): Checkpoints {
   return new Checkpoints(options);
 }
@@ -69,7 +69,9 @@ export class Checkpoints implements AsyncDisposable {
     conflicts: 0,
     bytesWritten: 0,
   };
-  #isClosed = false;
+  /** Of components that are registered no more, and still work. */
+  readonly #leaving = new Set<RunQueue<CheckpointInfo | Restored>>();
+  #closing: Promise<void> | undefined;
 
   constructor(options: CheckpointsOptions) {
     this.#settings = settingsOf(options);
@@ -93,7 +95,7 @@ export class Checkpoints implements AsyncDisposable {
     return this.#failed.subscribe(listener);
   }
 
-  /** Until disposed of. CHECKPOINT_BAD_ID, CHECKPOINT_REGISTERED, CHECKPOINT_TOO_MANY, CHECKPOINT_BAD_OPTION. */
+  /** Until disposed of. CHECKPOINT_BAD_ID, CHECKPOINT_REGISTERED, CHECKPOINT_TOO_MANY, CHECKPOINT_OPTION. */
   register(component: Checkpointed): Disposable {
     const { id } = component;
     refuseBadId(id);
@@ -114,7 +116,10 @@ export class Checkpoints implements AsyncDisposable {
     this.#components.set(id, registered);
     return {
       [Symbol.dispose]: () => {
-        if (this.#components.get(id) === registered) this.#components.delete(id);
+        if (this.#components.get(id) !== registered) return;
+        this.#components.delete(id);
+        this.#leaving.add(registered.queue);
+        void registered.queue.idle().then(() => this.#leaving.delete(registered.queue));
       },
     };
   }
@@ -186,7 +191,7 @@ export class Checkpoints implements AsyncDisposable {
   /** Removes what is older than the newest `keep` good versions (at least 2); the removed versions, ascending. */
   async prune(
     id: string,
-    options: { readonly keep?: number; readonly signal?: AbortSignal | undefined } = {},
+    options: { readonly keep?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<readonly number[]> {
     const keep = whole("keep", options.keep ?? this.#settings.keep, 2, 1_000_000);
     return await this.#prune(id, await this.list(id, options), keep, options.signal);
@@ -233,16 +238,20 @@ export class Checkpoints implements AsyncDisposable {
   }
 
   /** What waits is refused with CHECKPOINT_CLOSED, what runs is waited for, the backend is closed. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    const reason = new HoldfastError("CHECKPOINT_CLOSED", "the checkpoints are closed");
-    await Promise.all([...this.#components.values()].map(({ queue }) => queue.close(reason)));
-    await this.#backend.close?.();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const reason = new HoldfastError("CHECKPOINT_CLOSED", "the checkpoints are closed");
+    const queues = [...[...this.#components.values()].map(({ queue }) => queue), ...this.#leaving];
+    await Promise.all(queues.map((queue) => queue.close(reason)));
+    await this.#backend.close?.();
   }
 
   async #save(registered: Registered, expected: number | undefined, signal: AbortSignal): Promise<CheckpointInfo> {
@@ -370,7 +379,7 @@ export class Checkpoints implements AsyncDisposable {
   }
 
   #refuseIfClosed(): void {
-    if (this.#isClosed) throw new HoldfastError("CHECKPOINT_CLOSED", "the checkpoints are closed");
+    if (this.#closing !== undefined) throw new HoldfastError("CHECKPOINT_CLOSED", "the checkpoints are closed");
   }
 }
 
@@ -378,7 +387,7 @@ async function handOver(component: Checkpointed, state: Uint8Array, info: Checkp
   try {
     await component.restore(state, info);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorText(cause);
     throw new HoldfastError("CHECKPOINT_REJECTED", `${info.id} did not take version ${info.version}: ${why}`, {
       cause,
       hint: "The bytes are those that were saved: look at the component's restore.",

@@ -19,7 +19,7 @@ export interface Checkpointed {
    * Of what `save` writes: 0 to 4,294,967,295, default 1. Handed to `restore`; a state of a later version than this is
    * refused with CHECKPOINT_FORMAT rather than misread.
    */
-  readonly formatVersion?: number;
+  readonly formatVersion?: number | undefined;
 }
 
 export const idLimit = 64;

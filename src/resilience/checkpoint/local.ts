@@ -21,7 +21,7 @@
 
 import { randomBytes as platformRandomBytes } from "node:crypto";
 import { join } from "node:path";
-import { HoldfastError, hexOf, untilAborted } from "../../base/index.ts";
+import { errorText, HoldfastError, hexOf, untilAborted } from "../../base/index.ts";
 import type { Disk, DiskLock } from "../../disk/index.ts";
 import {
   type BackendCapabilities,
@@ -40,9 +40,9 @@ export interface LocalCheckpointsOptions {
   /** Made where it is missing. One writer at a time: a second one gets DISK_LOCKED. */
   readonly folder: string;
   /** Takes no lock and writes nothing: for looking at a folder that a running process writes. Default false. */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /** Default: the platform's. */
-  readonly randomBytes?: (count: number) => Uint8Array;
+  readonly randomBytes?: ((count: number) => Uint8Array) | undefined;
 }
 
 /**
@@ -304,5 +304,5 @@ function writeFailed(id: string, version: number, cause: unknown): HoldfastError
 
 function textOf(cause: unknown): string {
   if (HoldfastError.is(cause)) return cause.rawMessage;
-  return cause instanceof Error ? cause.message : String(cause);
+  return errorText(cause);
 }

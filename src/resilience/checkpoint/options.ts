@@ -1,24 +1,27 @@
 /** What checkpoints are set to, what they tell, and what they come back with. */
 
-import { type Clock, HoldfastError } from "../../base/index.ts";
+import type { Clock } from "../../base/index.ts";
+import { durationOption, functionOption, knownOptions, numberOption, partOption } from "../option.ts";
 import type { CheckpointBackend } from "./backend.ts";
 import type { CheckpointInfo } from "./envelope.ts";
 import type { PassedOver } from "./search.ts";
+
+const owner = { name: "checkpoints", code: "CHECKPOINT_OPTION" } as const;
 
 export interface CheckpointsOptions {
   /** Closed together with the checkpoints that stand on it. */
   readonly backend: CheckpointBackend;
   /** Newest good versions that are left of each component. Default 3, at least 2, at most 1,000,000. */
-  readonly keep?: number;
+  readonly keep?: number | undefined;
   /** Of one state, bytes. Default 256 MiB, at most 2 GiB less 1 KiB. */
-  readonly limitBytes?: number;
+  readonly limitBytes?: number | undefined;
   /** Components that may be registered. Default 1,000. */
-  readonly componentLimit?: number;
+  readonly componentLimit?: number | undefined;
   /** Calls that may wait for one component without being able to share a run. Default 16. */
-  readonly queueLimit?: number;
-  readonly clock?: Clock;
+  readonly queueLimit?: number | undefined;
+  readonly clock?: Clock | undefined;
   /** For the nonce in each header. Default: the platform's. */
-  readonly randomBytes?: (count: number) => Uint8Array;
+  readonly randomBytes?: ((count: number) => Uint8Array) | undefined;
 }
 
 export interface CheckpointOptions {
@@ -27,13 +30,13 @@ export interface CheckpointOptions {
    * Of two writers that expect the same version, exactly one succeeds; the other gets CHECKPOINT_CONFLICT. The newest
    * version that the new one is to follow; 0 where there is to be none yet. Default: whatever is the newest.
    */
-  readonly expectedVersion?: number;
+  readonly expectedVersion?: number | undefined;
 }
 
 export interface RestoreOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default "latest": the newest good one. A number: that one or none. */
-  readonly version?: number | "latest";
+  readonly version?: number | "latest" | undefined;
 }
 
 export interface Restored {
@@ -93,6 +96,11 @@ export interface CheckpointStatistics {
   readonly overheadRatio: number;
 }
 
+/** How long a server may take to answer. Throws CHECKPOINT_OPTION. */
+export function timeoutOption(timeoutMs: number): number {
+  return durationOption(owner, "timeoutMs", timeoutMs, 1);
+}
+
 export interface Settings {
   readonly keep: number;
   readonly limitBytes: number;
@@ -102,8 +110,14 @@ export interface Settings {
 
 const largestState = 2 ** 31 - 1_024;
 
-/** Throws CHECKPOINT_BAD_OPTION. */
+const optionNames = ["backend", "keep", "limitBytes", "componentLimit", "queueLimit", "clock", "randomBytes"];
+
+/** Throws CHECKPOINT_OPTION. */
 export function settingsOf(options: CheckpointsOptions): Settings {
+  knownOptions(owner, options, optionNames);
+  partOption(owner, "backend", options.backend ?? null, "put");
+  partOption(owner, "clock", options.clock, "schedule");
+  functionOption(owner, "randomBytes", options.randomBytes);
   return {
     keep: whole("keep", options.keep ?? 3, 2, 1_000_000),
     limitBytes: whole("limitBytes", options.limitBytes ?? 256 * 1024 * 1024, 0, largestState),
@@ -113,9 +127,5 @@ export function settingsOf(options: CheckpointsOptions): Settings {
 }
 
 export function whole(name: string, value: number, least: number, most: number): number {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new HoldfastError("CHECKPOINT_BAD_OPTION", `${name} is ${value}`, {
-    hint: `Give a whole number from ${least} to ${most}.`,
-    details: { name, value: String(value) },
-  });
+  return numberOption(owner, name, value, { least, most, whole: true });
 }

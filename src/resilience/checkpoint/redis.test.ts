@@ -85,6 +85,6 @@ describe.skipIf(noRedis !== "")(`a Redis server${noRedis}`, () => {
       code: "CHECKPOINT_BACKEND_FAILED",
     });
     for (const prefix of ["a{b", "a}b", "a b", "x".repeat(201)])
-      expect(() => redisCheckpoints({ client, prefix })).toThrow(/CHECKPOINT_BAD_OPTION/);
+      expect(() => redisCheckpoints({ client, prefix })).toThrow(/CHECKPOINT_OPTION/);
   });
 });

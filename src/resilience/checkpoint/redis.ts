@@ -14,7 +14,7 @@
  * default `everysec` a power cut may take the last second, and a failover takes what was not replicated.
  */
 
-import { type Clock, HoldfastError, systemClock } from "../../base/index.ts";
+import { type Clock, errorText, HoldfastError, systemClock } from "../../base/index.ts";
 import {
   type BackendOptions,
   type CheckpointBackend,
@@ -25,6 +25,7 @@ import {
   unreadable,
 } from "./backend.ts";
 import { withDeadline } from "./deadline.ts";
+import { timeoutOption } from "./options.ts";
 
 /** What is used of `@redis/client`. */
 export interface NodeRedisLike {
@@ -41,10 +42,10 @@ export interface IoRedisLike {
 export interface RedisCheckpointsOptions {
   readonly client: NodeRedisLike | IoRedisLike;
   /** 0 to 200 printable ASCII characters without braces. Default "holdfast:checkpoint:". */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Of one command, default 10,000. No retries: put a policy around. */
-  readonly timeoutMs?: number;
-  readonly clock?: Clock;
+  readonly timeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 const putScript = `
@@ -66,7 +67,7 @@ return redis.call('DEL', KEYS[2])`;
 /** The server refused before it did anything. */
 const refusals = /^(OOM|READONLY|NOAUTH|NOPERM|WRONGPASS|LOADING|MISCONF|CLUSTERDOWN|MASTERDOWN|BUSY|NOREPLICAS)\b/;
 
-/** Throws CHECKPOINT_BAD_OPTION. */
+/** Throws CHECKPOINT_OPTION. */
 export function redisCheckpoints(options: RedisCheckpointsOptions): CheckpointBackend {
   return new RedisCheckpoints(options);
 }
@@ -82,12 +83,12 @@ class RedisCheckpoints implements CheckpointBackend {
   constructor(options: RedisCheckpointsOptions) {
     const { client, prefix = "holdfast:checkpoint:", timeoutMs = 10_000, clock = systemClock } = options;
     if (!/^[!-z|~]{0,200}$/.test(prefix))
-      throw new HoldfastError("CHECKPOINT_BAD_OPTION", `${JSON.stringify(prefix.slice(0, 50))} cannot be a prefix`, {
+      throw new HoldfastError("CHECKPOINT_OPTION", `${JSON.stringify(prefix.slice(0, 50))} cannot be a prefix`, {
         hint: "Use up to 200 printable ASCII characters without braces and spaces.",
       });
     this.#send = sender(client);
     this.#prefix = prefix;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = timeoutOption(timeoutMs);
     this.#clock = clock;
   }
 
@@ -99,7 +100,7 @@ class RedisCheckpoints implements CheckpointBackend {
     } catch (error) {
       options.signal?.throwIfAborted();
       if (error instanceof Error && refusals.test(error.message)) throw failed(`put ${id}`, error);
-      throw uncertain(id, version, textOf(error), error);
+      throw uncertain(id, version, errorText(error), error);
     }
   }
 
@@ -170,13 +171,9 @@ function sender(client: NodeRedisLike | IoRedisLike): (words: (string | Buffer)[
 }
 
 function failed(what: string, cause: unknown): HoldfastError {
-  return new HoldfastError("CHECKPOINT_BACKEND_FAILED", `Redis could not ${what}: ${textOf(cause)}`, {
+  return new HoldfastError("CHECKPOINT_BACKEND_FAILED", `Redis could not ${what}: ${errorText(cause)}`, {
     cause,
     hint: "Check the connection and the server's log.",
     retryable: true,
   });
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

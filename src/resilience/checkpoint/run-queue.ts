@@ -53,6 +53,11 @@ export class RunQueue<T> {
     }
   }
 
+  /** When nothing waits or runs any more. */
+  async idle(): Promise<void> {
+    await this.#working;
+  }
+
   /** What waits is refused; resolves when nothing runs any more. */
   async close(reason: HoldfastError): Promise<void> {
     for (const run of this.#waiting.splice(0)) run.outcome.reject(reason);

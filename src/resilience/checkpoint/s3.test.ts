@@ -55,7 +55,7 @@ describe("requests to S3", () => {
       { endpoint: "host" },
       { pageSize: 0 },
     ] as const)
-      expect(() => s3Checkpoints({ ...example, ...wrong })).toThrow(/CHECKPOINT_BAD_OPTION/);
+      expect(() => s3Checkpoints({ ...example, ...wrong })).toThrow(/CHECKPOINT_OPTION/);
   });
 });
 

@@ -15,7 +15,7 @@
  * server takes a signature for (15 minutes), does not bring it back. These are removed by a later `delete`.
  */
 
-import { type Clock, HoldfastError, systemClock, untilAborted, utf8 } from "../../base/index.ts";
+import { type Clock, errorText, HoldfastError, systemClock, untilAborted, utf8 } from "../../base/index.ts";
 import {
   type BackendOptions,
   type CheckpointBackend,
@@ -24,6 +24,7 @@ import {
   uncertain,
   unreadable,
 } from "./backend.ts";
+import { timeoutOption } from "./options.ts";
 import { type ListedObject, listObjects } from "./s3-listing.ts";
 import { type S3Answer, type S3Credentials, type S3Place, s3Error, sendS3 } from "./s3-request.ts";
 
@@ -36,26 +37,26 @@ export interface S3CheckpointsOptions {
   /** A function is asked before each request: it renews what expires. */
   readonly credentials: S3Credentials | (() => S3Credentials | Promise<S3Credentials>);
   /** Default "us-east-1". */
-  readonly region?: string;
+  readonly region?: string | undefined;
   /** 0 to 512 of letters, digits, "/", ".", "_", "-". Default "checkpoints/". */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** ENDPOINT/BUCKET/KEY, the default, or BUCKET.ENDPOINT/KEY. */
-  readonly addressing?: "path" | "host";
-  readonly conditionalCreate?: "required" | "single-writer";
+  readonly addressing?: "path" | "host" | undefined;
+  readonly conditionalCreate?: "required" | "single-writer" | undefined;
   /** Of one request, default 30,000. No retries: put a policy around. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Keys a page of a listing has, 1 to 1,000, the default. */
-  readonly pageSize?: number;
-  readonly clock?: Clock;
+  readonly pageSize?: number | undefined;
+  readonly clock?: Clock | undefined;
   /** Default: the platform's. */
-  readonly fetch?: typeof globalThis.fetch;
+  readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
 const tombstoneMs = 3_600_000;
 const errorBytesLimit = 64 * 1024;
 const refusedBeforeDone = new Set([429, 503]);
 
-/** Throws CHECKPOINT_BAD_OPTION. */
+/** Throws CHECKPOINT_OPTION. */
 export function s3Checkpoints(options: S3CheckpointsOptions): CheckpointBackend {
   return new S3Checkpoints(options);
 }
@@ -88,7 +89,7 @@ class S3Checkpoints implements CheckpointBackend {
       region,
       addressing,
       credentials: typeof credentials === "function" ? credentials : () => credentials,
-      timeoutMs,
+      timeoutMs: timeoutOption(timeoutMs),
       clock,
       fetch: options.fetch ?? globalThis.fetch,
     };
@@ -110,7 +111,7 @@ class S3Checkpoints implements CheckpointBackend {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      throw uncertain(id, version, error instanceof HoldfastError ? error.rawMessage : String(error), error);
+      throw uncertain(id, version, HoldfastError.is(error) ? error.rawMessage : errorText(error), error);
     }
     if (answer.status === 200) return true;
     // 409: another request for this object is under way, and may yet win.
@@ -220,7 +221,7 @@ class S3Checkpoints implements CheckpointBackend {
 
 function refuseUnless(isRight: boolean, name: string, value: string, wanted: string): void {
   if (isRight) return;
-  throw new HoldfastError("CHECKPOINT_BAD_OPTION", `${name} is ${JSON.stringify(value.slice(0, 100))}`, {
+  throw new HoldfastError("CHECKPOINT_OPTION", `${name} is ${JSON.stringify(value.slice(0, 100))}`, {
     hint: `Give ${wanted}.`,
   });
 }

@@ -6,7 +6,7 @@
  */
 
 import type { Random } from "../../base/index.ts";
-import { choiceOption, durationOption, knownOptions, numberOption, optionError } from "./option.ts";
+import { choiceOption, durationOption, knownOptions, numberOption, optionError } from "../option.ts";
 
 /** What a wait may depend on. */
 export interface BackoffStep {
@@ -31,7 +31,9 @@ const owner = { name: "backoff", code: "RETRY_OPTION" } as const;
  * min(`maximumMs`, a random number from `baseMs` to three times the wait before), by default from 100 ms to 30 s.
  * Throws RETRY_OPTION.
  */
-export function decorrelatedJitter(options: { readonly baseMs?: number; readonly maximumMs?: number } = {}): Backoff {
+export function decorrelatedJitter(
+  options: { readonly baseMs?: number | undefined; readonly maximumMs?: number | undefined } = {},
+): Backoff {
   knownOptions(owner, options, ["baseMs", "maximumMs"]);
   const baseMs = durationOption(owner, "baseMs", options.baseMs ?? 100);
   const maximumMs = maximumOf(options.maximumMs, baseMs);
@@ -47,10 +49,10 @@ export function decorrelatedJitter(options: { readonly baseMs?: number; readonly
  */
 export function exponential(
   options: {
-    readonly baseMs?: number;
-    readonly factor?: number;
-    readonly maximumMs?: number;
-    readonly jitter?: "full" | "equal" | "none";
+    readonly baseMs?: number | undefined;
+    readonly factor?: number | undefined;
+    readonly maximumMs?: number | undefined;
+    readonly jitter?: "full" | "equal" | "none" | undefined;
   } = {},
 ): Backoff {
   knownOptions(owner, options, ["baseMs", "factor", "maximumMs", "jitter"]);

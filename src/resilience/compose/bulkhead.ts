@@ -10,19 +10,19 @@
 
 import { type Clock, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { CallContext, type Hold, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { durationOption, knownOptions, nameOption, numberOption, partOption } from "./option.ts";
+import { durationOption, knownOptions, nameOption, numberOption, partOption } from "../option.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface BulkheadOptions {
   /** Names the policy in its errors and events. Default "bulkhead". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Operations at once: 1 or more. */
   readonly concurrency: number;
   /** Callers that may wait for a slot. Default 0. */
-  readonly queueLimit?: number;
+  readonly queueLimit?: number | undefined;
   /** How long one may wait. Default: no limit. */
-  readonly queueTimeoutMs?: number;
-  readonly clock?: Clock;
+  readonly queueTimeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface BulkheadEvent {

@@ -5,26 +5,20 @@
 
 import { HoldfastError } from "../../base/index.ts";
 import type { CallContext } from "../call.ts";
-import { type Owner, optionError } from "./option.ts";
-
-export type ExpressionValue = number | string | boolean;
-
-/** A compiled expression of the policy language. */
-export interface Expression {
-  test(context: Readonly<Record<string, ExpressionValue>>): boolean;
-}
+import type { Condition, ConditionContext } from "../condition.ts";
+import { type Owner, optionError } from "../option.ts";
 
 export type FailurePredicate = (error: unknown, context: CallContext) => boolean;
 
 /** The filter where it is a function, an expression or missing. Throws the owner's error for anything else. */
 export function filterOption<Filter>(owner: Owner, option: string, value: Filter): Filter {
-  const isExpression = typeof (value as Partial<Expression> | null | undefined)?.test === "function";
+  const isExpression = typeof (value as Partial<Condition> | null | undefined)?.test === "function";
   if (value === undefined || typeof value === "function" || isExpression) return value;
   throw optionError(owner, option, value, "a function or a compiled expression");
 }
 
 /** What an expression may ask of any failure. */
-export function failureVariables(error: unknown, context: CallContext): Record<string, ExpressionValue> {
+export function failureVariables(error: unknown, context: CallContext): ConditionContext {
   return {
     attempt: context.attempt,
     error_code: codeOf(error),

@@ -14,17 +14,18 @@ import {
   type RunOptions,
   untilCallerLeaves,
 } from "../call.ts";
-import { type Expression, type FailurePredicate, failureVariables, filterOption } from "./failure-filter.ts";
-import { knownOptions, nameOption } from "./option.ts";
+import type { Condition } from "../condition.ts";
+import { knownOptions, nameOption } from "../option.ts";
+import { type FailurePredicate, failureVariables, filterOption } from "./failure-filter.ts";
 
 export interface FallbackOptions {
   /** Names the policy in its errors and events. Default "fallback". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /**
    * Which errors it is for. Default: all. Expressions know `attempt`, `error_code`, `retryable`, `retry_after` and
    * `timeout`.
    */
-  readonly when?: Expression | FailurePredicate;
+  readonly when?: Condition | FailurePredicate | undefined;
 }
 
 export interface FallbackEvent {
@@ -50,7 +51,7 @@ export class FallbackPolicy<A> implements Policy<A> {
   declare readonly [alternative]?: () => A;
   readonly name: string;
   readonly #alternative: MakeAlternative<A>;
-  readonly #when: Expression | FailurePredicate | undefined;
+  readonly #when: Condition | FailurePredicate | undefined;
   readonly #topic = new Topic<FallbackEvent>("fallback.used");
   readonly #counts = { calls: 0, used: 0, failed: 0 };
 

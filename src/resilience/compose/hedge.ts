@@ -21,8 +21,16 @@ import {
   Topic,
 } from "../../base/index.ts";
 import { CallContext, holdUntilEnd, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
+import {
+  type Complete,
+  durationOption,
+  knownOptions,
+  nameOption,
+  numberOption,
+  optionError,
+  partOption,
+} from "../option.ts";
 import { LatencyQuantile } from "./latency-quantile.ts";
-import { durationOption, knownOptions, nameOption, numberOption, optionError, partOption } from "./option.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { isThenable } from "./thenable.ts";
 
@@ -33,19 +41,19 @@ export interface QuantileDelay {
   /** The delay while fewer than ten calls have succeeded. */
   readonly initialMs: number;
   /** Bounds of the delay. Default 1 ms and 1 minute. */
-  readonly minimumMs?: number;
-  readonly maximumMs?: number;
+  readonly minimumMs?: number | undefined;
+  readonly maximumMs?: number | undefined;
 }
 
 export interface HedgeOptions {
   /** Names the policy in its events. Default "hedge". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** How long each copy may take before the next is started. */
   readonly delayMs: number | QuantileDelay;
   /** Copies beside the first: 1 to 100. Default 1. */
-  readonly maximumHedges?: number;
-  readonly budget?: RetryBudget;
-  readonly clock?: Clock;
+  readonly maximumHedges?: number | undefined;
+  readonly budget?: RetryBudget | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface HedgeEvent {
@@ -83,7 +91,7 @@ export class HedgePolicy implements Policy {
   readonly clock: Clock;
   readonly budget: RetryBudget | undefined;
   readonly #fixedMs: number;
-  readonly #bounds: Required<QuantileDelay> | undefined;
+  readonly #bounds: Complete<QuantileDelay> | undefined;
   readonly #latency: LatencyQuantile | undefined;
   readonly #topic = new Topic<HedgeEvent>("hedge.started");
   readonly #counts = { calls: 0, hedges: 0, hedgeWins: 0, failures: 0 };
@@ -280,7 +288,7 @@ export function hedge(options: HedgeOptions): HedgePolicy {
   return new HedgePolicy(options);
 }
 
-function boundsOf(options: QuantileDelay): Required<QuantileDelay> {
+function boundsOf(options: QuantileDelay): Complete<QuantileDelay> {
   knownOptions(owner, options, delayNames);
   const quantile = numberOption(owner, "quantile", options.quantile, { least: Number.MIN_VALUE, most: 1 - 2 ** -20 });
   const initialMs = durationOption(owner, "initialMs", options.initialMs);

@@ -9,7 +9,7 @@ export {
   type BulkheadStatistics,
   bulkhead,
 } from "./bulkhead.ts";
-export type { Expression, ExpressionValue, FailurePredicate } from "./failure-filter.ts";
+export type { FailurePredicate } from "./failure-filter.ts";
 export {
   type FallbackEvent,
   type FallbackOptions,
@@ -45,6 +45,7 @@ export {
 } from "./retry.ts";
 export {
   type RetryBudget,
+  type RetryBudgetEvent,
   type RetryBudgetOptions,
   type RetryBudgetStatistics,
   retryBudget,

@@ -51,6 +51,13 @@ function thenable(then: (resolve: (value: unknown) => void, reject: (error: unkn
 }
 
 describe.each(policies)("%s", (_name, make) => {
+  it("takes a signal of null for none, as fetch does", async () => {
+    const policy = make();
+    const options = { signal: null } as unknown as { readonly signal: AbortSignal };
+    expect(await policy.run(async ({ isAbortable }) => isAbortable || "run", options)).toBeTruthy();
+    expect(await rejectionOf(policy.run(() => Promise.reject(error), options))).toBe(error);
+  });
+
   it("passes on results as they are, of synchronous operations and others", async () => {
     const policy = make();
     const object = { own: true };

@@ -33,7 +33,7 @@ import {
   type RunOptions,
   untilCallerLeaves,
 } from "../call.ts";
-import { optionError } from "./option.ts";
+import { optionError } from "../option.ts";
 
 /** Policies as one. */
 export interface Pipe<Policies extends readonly Policy<unknown>[]> extends Policy<AlternativeOf<Policies[number]>> {

@@ -11,25 +11,25 @@
 
 import { type Clock, HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { choiceOption, durationOption, knownOptions, nameOption, numberOption, partOption } from "./option.ts";
+import { choiceOption, durationOption, knownOptions, nameOption, numberOption, partOption } from "../option.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface RateLimitOptions {
   /** Names the policy in its errors and events. Default "rate limit". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Calls per `perMs`: 1 to 10⁹. */
   readonly permits: number;
   /** 1 ms or longer. */
   readonly perMs: number;
   /** Calls at once after a rest: 1 to 10⁹. Default `permits`. */
-  readonly burst?: number;
+  readonly burst?: number | undefined;
   /** What happens to a call too many: refused with RATE_LIMITED, or made to wait. Default "reject". */
-  readonly mode?: "reject" | "wait";
+  readonly mode?: "reject" | "wait" | undefined;
   /** In mode "wait": callers that may wait. Default 100. */
-  readonly queueLimit?: number;
+  readonly queueLimit?: number | undefined;
   /** In mode "wait": how long one may wait. Default: no limit beyond what the line's length and the rate come to. */
-  readonly queueTimeoutMs?: number;
-  readonly clock?: Clock;
+  readonly queueTimeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface RateLimitEvent {
@@ -65,7 +65,7 @@ export class RateLimitPolicy implements Policy {
   readonly #clock: Clock;
   readonly #line: WaitingLine<void>;
   #stopTimer: (() => void) | undefined;
-  readonly #topic = new Topic<RateLimitEvent>("rate_limit.refused");
+  readonly #topic = new Topic<RateLimitEvent>("rate-limit.rejected");
   readonly #counts = { admitted: 0, delayed: 0, rejected: 0 };
 
   constructor(options: RateLimitOptions) {

@@ -45,7 +45,7 @@ describe("a retry budget", () => {
     // However long nothing happened, a window is all there is to forget.
     await clock.advance(1e15);
     expect([budget.tryWithdraw(), budget.tryWithdraw()]).toEqual([true, false]);
-    expect(budget.statistics()).toEqual({ calls: 10, spent: 8, refused: 4, available: 0 });
+    expect(budget.statistics()).toEqual({ calls: 10, spent: 8, rejected: 4, available: 0 });
   });
 
   it("knows shares that have no exact double", () => {
@@ -80,7 +80,7 @@ describe("a retry budget", () => {
   it("says when it refused", async () => {
     const budget = retryBudget({ name: "shared", ratio: 0, minimumPerSecond: 0 });
     const reasons: string[] = [];
-    budget.onRefused(({ name }) => reasons.push(name));
+    budget.onReject(({ name }) => reasons.push(name));
     const policy = retry({ backoff: constant(0), budget });
     policy.onGiveUp(({ reason }) => reasons.push(reason));
     await rejectionOf(policy.run(() => Promise.reject(new Error("down"))));

@@ -10,26 +10,30 @@
  * what a retry or a hedge outside has added to the calls does not pay in.
  */
 
-import { type Clock, systemClock, Topic } from "../../base/index.ts";
+import { type Clock, type Listener, systemClock, Topic } from "../../base/index.ts";
 import type { CallContext } from "../call.ts";
-import { durationOption, knownOptions, nameOption, numberOption, partOption } from "./option.ts";
+import { durationOption, knownOptions, nameOption, numberOption, partOption } from "../option.ts";
 
 export interface RetryBudgetOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Extra calls for each call, 0 to 10. Default 0.1. */
-  readonly ratio?: number;
+  readonly ratio?: number | undefined;
   /** Extra calls a second that are allowed however few calls there are. Default 10. */
-  readonly minimumPerSecond?: number;
+  readonly minimumPerSecond?: number | undefined;
   /** How long a call counts, 10 ms or longer. Default 10 s. */
-  readonly windowMs?: number;
-  readonly clock?: Clock;
+  readonly windowMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+export interface RetryBudgetEvent {
+  readonly name: string;
 }
 
 export interface RetryBudgetStatistics {
   /** Calls, extra calls, and extra calls that were refused, since the start. */
   readonly calls: number;
   readonly spent: number;
-  readonly refused: number;
+  readonly rejected: number;
   /** Extra calls that would be allowed now. */
   readonly available: number;
 }
@@ -54,8 +58,8 @@ export class RetryBudget {
   #windowSpent = 0;
   #totalCalls = 0;
   #totalSpent = 0;
-  #refused = 0;
-  readonly #refusals = new Topic<{ readonly name: string }>("retry.budget_refused");
+  #rejected = 0;
+  readonly #refusals = new Topic<RetryBudgetEvent>("retry.budget-rejected");
 
   constructor(options: RetryBudgetOptions) {
     knownOptions(owner, options, optionNames);
@@ -91,7 +95,7 @@ export class RetryBudget {
   tryWithdraw(): boolean {
     this.#turn();
     if (this.#available() < 1) {
-      this.#refused++;
+      this.#rejected++;
       if (this.#refusals.active) this.#refusals.publish({ name: this.name });
       return false;
     }
@@ -104,11 +108,11 @@ export class RetryBudget {
   statistics(): RetryBudgetStatistics {
     this.#turn();
     const available = Math.max(0, Math.floor(this.#available()));
-    return { calls: this.#totalCalls, spent: this.#totalSpent, refused: this.#refused, available };
+    return { calls: this.#totalCalls, spent: this.#totalSpent, rejected: this.#rejected, available };
   }
 
   /** Called when an extra call was refused. */
-  onRefused(listener: (event: { readonly name: string }) => unknown): Disposable {
+  onReject(listener: Listener<RetryBudgetEvent>): Disposable {
     return this.#refusals.subscribe(listener);
   }
 

@@ -225,6 +225,20 @@ describe("a retry", () => {
     expect(codes).toEqual(["ECONNRESET", "TypeError", "", ""]);
   });
 
+  it("says so where its filter of results or its back-off fails itself, and counts the call as failed", async () => {
+    const own = new Error("own");
+    const throwing = (): never => {
+      throw new Error("a slip");
+    };
+    const byResult = retry({ retryableResult: throwing });
+    await expect(byResult.run(() => 5)).rejects.toMatchObject({ code: "RETRY_FILTER" });
+    const byBackoff = retry({ backoff: throwing });
+    const error = await rejectionOf(byBackoff.run(() => Promise.reject(own)));
+    expect(error).toMatchObject({ code: "RETRY_BACKOFF" });
+    expect((error as { cause: AggregateError }).cause.errors[0]).toBe(own);
+    for (const policy of [byResult, byBackoff]) expect(policy.statistics()).toMatchObject({ calls: 1, failures: 1 });
+  });
+
   it("hides no error where its filter fails itself", async () => {
     const own = new Error("own");
     const fault = new Error("no such variable");

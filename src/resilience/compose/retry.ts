@@ -23,15 +23,7 @@ import {
   Topic,
 } from "../../base/index.ts";
 import { CallContext, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { type Backoff, decorrelatedJitter } from "./backoff.ts";
-import {
-  detailOf,
-  type Expression,
-  type ExpressionValue,
-  type FailurePredicate,
-  failureVariables,
-  filterOption,
-} from "./failure-filter.ts";
+import type { Condition, ConditionContext } from "../condition.ts";
 import {
   choiceOption,
   durationOption,
@@ -40,37 +32,39 @@ import {
   nameOption,
   numberOption,
   partOption,
-} from "./option.ts";
+} from "../option.ts";
+import { type Backoff, type BackoffStep, decorrelatedJitter } from "./backoff.ts";
+import { detailOf, type FailurePredicate, failureVariables, filterOption } from "./failure-filter.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
 export interface RetryOptions {
   /** Names the policy in its events. Default "retry". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** The first call included: 1 or more, or Infinity. Default 3. */
-  readonly maximumAttempts?: number;
+  readonly maximumAttempts?: number | undefined;
   /** Default `decorrelatedJitter()`: 100 ms to 30 s. */
-  readonly backoff?: Backoff;
+  readonly backoff?: Backoff | undefined;
   /** No single wait for the back-off is longer. Default 1 hour. */
-  readonly maximumDelayMs?: number;
+  readonly maximumDelayMs?: number | undefined;
   /** Whether a refusal's `retryAfterMs` is waited for. Default true. */
-  readonly honourRetryAfter?: boolean;
+  readonly honourRetryAfter?: boolean | undefined;
   /** Given up on at once where a refusal asks for a longer wait. Default 1 minute. */
-  readonly retryAfterLimitMs?: number;
-  readonly budget?: RetryBudget;
+  readonly retryAfterLimitMs?: number | undefined;
+  readonly budget?: RetryBudget | undefined;
   /** Whether an error is for retrying. Without it see above. */
-  readonly retryable?: FailurePredicate;
+  readonly retryable?: FailurePredicate | undefined;
   /** Whether a result is as bad as an error. */
-  readonly retryableResult?: (result: unknown, context: CallContext) => boolean;
+  readonly retryableResult?: ((result: unknown, context: CallContext) => boolean) | undefined;
   /**
    * One more condition for errors, as an expression or a function. Expressions know `attempt` (those made),
    * `max_attempts`, `depth` (retries made), `max_depth`, `elapsed_time` (ms since the call began), `error_code`,
    * `retryable`, `retry_after` and `timeout` (ms, as the error tells them, else 0), and `variables`.
    */
-  readonly when?: Expression | FailurePredicate;
+  readonly when?: Condition | FailurePredicate | undefined;
   /** What else an expression may ask; wins over the names above. */
-  readonly variables?: Readonly<Record<string, ExpressionValue>>;
-  readonly clock?: Clock;
-  readonly random?: Random;
+  readonly variables?: ConditionContext | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
 }
 
 export interface RetryEvent {
@@ -127,12 +121,12 @@ export class RetryPolicy implements Policy {
   readonly #budget: RetryBudget | undefined;
   readonly #retryable: FailurePredicate;
   readonly #retryableResult: ((result: unknown, context: CallContext) => boolean) | undefined;
-  readonly #when: Expression | FailurePredicate | undefined;
-  readonly #variables: Readonly<Record<string, ExpressionValue>>;
+  readonly #when: Condition | FailurePredicate | undefined;
+  readonly #variables: ConditionContext;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #retries = new Topic<RetryEvent>("retry.attempt");
-  readonly #giveUps = new Topic<GiveUpEvent>("retry.give_up");
+  readonly #giveUps = new Topic<GiveUpEvent>("retry.give-up");
   readonly #counts = { calls: 0, attempts: 0, successes: 0, failures: 0, aborted: 0 };
 
   constructor(options: RetryOptions) {
@@ -190,7 +184,7 @@ export class RetryPolicy implements Policy {
         byResult = false;
         error = thrown;
       }
-      if (byResult && this.#retryableResult?.(result, context) !== true) {
+      if (byResult && !this.#isForRepeating(result, context)) {
         this.#counts.successes++;
         return result as T;
       }
@@ -249,14 +243,28 @@ export class RetryPolicy implements Policy {
         ? this.#when(error, context)
         : this.#when.test({ ...this.#variablesOf(attempt), ...this.#variables });
     } catch (fault) {
-      throw new HoldfastError("RETRY_FILTER", `${this.name}: the filter of errors failed itself`, {
-        hint: "The cause holds the operation's error, then the filter's.",
-        cause: new AggregateError([error, fault], "an operation failed, and so did the filter asked about it"),
-      });
+      throw this.#faulty("RETRY_FILTER", "the filter of errors", fault, error);
     }
   }
 
-  #variablesOf({ number, context, error, startMs }: Attempt): Record<string, ExpressionValue> {
+  #isForRepeating(result: unknown, context: CallContext): boolean {
+    try {
+      return this.#retryableResult?.(result, context) === true;
+    } catch (fault) {
+      throw this.#faulty("RETRY_FILTER", "the filter of results", fault);
+    }
+  }
+
+  /** The call has failed by a function that was asked about it; that hides no error of the operation's. */
+  #faulty(code: "RETRY_FILTER" | "RETRY_BACKOFF", what: string, fault: unknown, ...own: unknown[]): HoldfastError {
+    this.#counts.failures++;
+    return new HoldfastError(code, `${this.name}: ${what} failed itself`, {
+      hint: "The cause holds the operation's error where there was one, then the function's own.",
+      cause: new AggregateError([...own, fault], `${what} failed`),
+    });
+  }
+
+  #variablesOf({ number, context, error, startMs }: Attempt): ConditionContext {
     return {
       ...failureVariables(error, context),
       max_attempts: this.maximumAttempts,
@@ -267,10 +275,18 @@ export class RetryPolicy implements Policy {
   }
 
   #delayAfter({ number, previousDelayMs, error }: Attempt): number {
-    const delayMs = this.#backoff({ attempt: number, previousDelayMs, random: this.#random, error });
+    const delayMs = this.#askBackoff({ attempt: number, previousDelayMs, random: this.#random, error });
     // Where nothing sane was said the longest wait is the careful one: the shortest would be a busy loop.
     if (typeof delayMs !== "number" || Number.isNaN(delayMs)) return this.#maximumDelayMs;
     return Math.min(Math.max(0, delayMs), this.#maximumDelayMs);
+  }
+
+  #askBackoff(step: BackoffStep): number {
+    try {
+      return this.#backoff(step);
+    } catch (fault) {
+      throw this.#faulty("RETRY_BACKOFF", "the back-off", fault, step.error);
+    }
   }
 
   #retryAfter(error: unknown): number {
@@ -278,7 +294,10 @@ export class RetryPolicy implements Policy {
   }
 }
 
-/** Throws RETRY_OPTION. */
+/**
+ * Throws RETRY_OPTION. Its `run` rejects with the operation's last error, or with RETRY_FILTER or RETRY_BACKOFF where a
+ * function of these options threw.
+ */
 export function retry(options: RetryOptions = {}): RetryPolicy {
   return new RetryPolicy(options);
 }

@@ -11,19 +11,19 @@
 
 import { type Clock, HoldfastError, LinkedController, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { CallContext, holdUntilEnd, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
-import { choiceOption, durationOption, knownOptions, nameOption, partOption } from "./option.ts";
+import { choiceOption, durationOption, knownOptions, nameOption, partOption } from "../option.ts";
 import { isThenable } from "./thenable.ts";
 
 export interface TimeoutOptions {
   /** Names the policy in its errors and events. Default "timeout". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Above 0; a function is asked at each call, so that a mode of the service can stretch it. */
   readonly timeoutMs: number | ((context: CallContext) => number);
   /** Default "abandon". */
-  readonly mode?: "cooperative" | "abandon";
+  readonly mode?: "cooperative" | "abandon" | undefined;
   /** How long a cooperative operation may take to end once its signal has aborted. Default: no limit. */
-  readonly abortGraceMs?: number;
-  readonly clock?: Clock;
+  readonly abortGraceMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface TimeoutEvent {

@@ -272,4 +272,61 @@ describe("conservative mode", () => {
     expect(mode.reasons).toEqual([]);
     mode[Symbol.dispose]();
   });
+
+  it("R14: settings that cannot be made are met when it is made, not in the middle of trouble", () => {
+    const broken = (): never => {
+      throw new Error("no such setting");
+    };
+    expect(() => scene({ conservative: broken })).toThrow("no such setting");
+    const { mode } = scene({ conservative: (settings) => (settings.jobs === 7 ? broken() : settings) });
+    expect(() => mode.replaceSettings({ ...forgeSettings, jobs: 7 })).toThrow("no such setting");
+    expect(mode.settings).toBe(forgeSettings);
+    mode[Symbol.dispose]();
+  });
+
+  it("R14: a listener that leaves it at its trigger leaves it, and everybody hears of both in order", () => {
+    const { mode, changes } = scene();
+    mode.onTrigger(() => mode.leave("a false alarm"));
+    mode.trigger("it smells of smoke");
+    expect([mode.active, mode.settings, mode.endsInMs]).toEqual([false, forgeSettings, undefined]);
+    expect(changes.map(({ active }) => active)).toEqual([true, false]);
+    mode[Symbol.dispose]();
+  });
+
+  it("R14: refuses options that bound nothing or would sample without a pause", () => {
+    const wrong = [{ sampleEveryMs: 0 }, { sampleEveryMs: Number.NaN }, { healthyForMs: Number.NaN }, { clock: 5 }];
+    for (const options of [...wrong, { historyLimit: Number.NaN }, { healthyMs: 5 }, { conservative: undefined }]) {
+      expect(() => scene(options as never)).toThrow("CONSERVATIVE_OPTION");
+    }
+    const rule = { name: "rule", when: "gpu > 1" as never };
+    expect(() => scene({ triggers: [rule] })).toThrow('trigger rule\'s when is "gpu > 1"');
+  });
+
+  it("R14: a breaker that two watch is one reason, until the second watches no more", () => {
+    const { clock, mode } = scene();
+    const breaker = circuitBreaker({ name: "gpu", clock });
+    const [first, second] = [mode.watchBreaker(breaker), mode.watchBreaker(breaker)];
+    breaker.trip("it overheats");
+    expect(mode.counts).toEqual({ "breaker:gpu": 1 });
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    expect(mode.reasons).toEqual(['the breaker "gpu" is open']);
+    second[Symbol.dispose]();
+    expect(mode.reasons).toEqual([]);
+    breaker.reset();
+    breaker.trip("again");
+    expect(mode.counts).toEqual({ "breaker:gpu": 1 });
+    mode[Symbol.dispose]();
+  });
+
+  it("R14: once disposed of it samples nothing, ends nothing and holds on to no breaker", async () => {
+    const { clock, mode } = scene();
+    const breaker = circuitBreaker({ name: "gpu", clock });
+    mode.watchBreaker(breaker);
+    mode[Symbol.dispose]();
+    mode[Symbol.dispose]();
+    breaker.trip("later");
+    await clock.advance(1_000_000);
+    expect([mode.active, mode.counts, clock.timers]).toEqual([false, {}, 0]);
+  });
 });

@@ -10,32 +10,44 @@
  * Every reason is kept (the last `historyLimit`, with what was measured) and counted.
  */
 
-import { type Clock, type Listener, type Metrics, systemClock, Topic } from "../../base/index.ts";
+import {
+  type Clock,
+  guardMetrics,
+  type Listener,
+  type Metrics,
+  reportFailure,
+  systemClock,
+  Topic,
+} from "../../base/index.ts";
 import { type Condition, type ConditionContext, HeldCondition, ReasonCounts } from "../condition.ts";
+import { durationOption, functionOption, knownOptions, numberOption, partOption } from "../option.ts";
 
 export interface ConservativeTrigger {
   /** The label of its metrics. */
   readonly name: string;
   readonly when: Condition;
   /** How long it must hold in every sample. Default 0. */
-  readonly forMs?: number;
+  readonly forMs?: number | undefined;
 }
 
 export interface ConservativeModeOptions<Settings> {
   readonly settings: Settings;
-  /** The settings to work with meanwhile, made from the original ones, which it must not change. */
+  /**
+   * The settings to work with meanwhile, made from the original ones, which it must not change. Called when the mode is
+   * made and when its settings are replaced, not in the middle of trouble: what it throws is thrown there.
+   */
   readonly conservative: (settings: Settings) => Settings;
-  readonly triggers?: readonly ConservativeTrigger[];
+  readonly triggers?: readonly ConservativeTrigger[] | undefined;
   /** Measures what the triggers are about. Without it, `sample` is to be called. */
-  readonly sample?: () => ConditionContext;
-  /** Default 10,000. Samples more than three times as far apart are no proof that a condition held in between. */
-  readonly sampleEveryMs?: number;
+  readonly sample?: (() => ConditionContext) | undefined;
+  /** 1 or more; default 10,000. Samples over three times as far apart are no proof that a condition held in between. */
+  readonly sampleEveryMs?: number | undefined;
   /** Default 300,000. */
-  readonly healthyForMs?: number;
-  /** Default 100. */
-  readonly historyLimit?: number;
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  readonly healthyForMs?: number | undefined;
+  /** Of records; default 100. */
+  readonly historyLimit?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 /** The part of a breaker that is watched. */
@@ -63,6 +75,7 @@ export interface ModeChange<Settings> {
   readonly reason: string;
 }
 
+/** Once disposed of it stays as it is: it watches and samples nothing more, and nothing enters it. */
 export interface ConservativeMode<Settings> extends Disposable {
   readonly active: boolean;
   /** Those to work with now; the very object given where the mode is not active. */
@@ -85,14 +98,29 @@ export interface ConservativeMode<Settings> extends Disposable {
   sample(context: ConditionContext): void;
   /** Other original settings; conservative ones are made from them anew. */
   replaceSettings(settings: Settings): void;
-  /** Its opening is a reason while it is open, and so is each check that fails meanwhile. */
+  /**
+   * Its opening is a reason while it is open, and so is each check that fails meanwhile. One that several watch is one
+   * reason, until the last of them is disposed of.
+   */
   watchBreaker(breaker: WatchedBreaker): Disposable;
   onChange(listener: Listener<ModeChange<Settings>>): Disposable;
   onTrigger(listener: Listener<TriggerRecord>): Disposable;
 }
 
+const owner = { name: "conservativeMode", code: "CONSERVATIVE_OPTION" } as const;
+const optionNames = [
+  ...["settings", "conservative", "triggers", "sample", "sampleEveryMs", "healthyForMs", "historyLimit", "clock"],
+  "metrics",
+];
+
+/** Throws CONSERVATIVE_OPTION, and what `conservative` throws. */
 export function conservativeMode<Settings>(options: ConservativeModeOptions<Settings>): ConservativeMode<Settings> {
   return new Mode(options);
+}
+
+interface Watch {
+  watchers: number;
+  readonly subscriptions: readonly (Disposable | undefined)[];
 }
 
 interface Reason {
@@ -106,7 +134,8 @@ class Mode<Settings> implements ConservativeMode<Settings> {
   readonly #options: ConservativeModeOptions<Settings>;
   readonly #clock: Clock;
   readonly #triggers: readonly { readonly trigger: ConservativeTrigger; readonly held: HeldCondition }[];
-  readonly #breakers = new Set<WatchedBreaker>();
+  /** With what there is to end, and how many watch each. */
+  readonly #watches = new Map<WatchedBreaker, Watch>();
   /** Open ones that were raised; one that was dismissed by hand is not raised again before it has closed. */
   readonly #known = new WeakSet<WatchedBreaker>();
   /** What holds now, by what it comes from: a trigger, a breaker, a handle. */
@@ -115,9 +144,13 @@ class Mode<Settings> implements ConservativeMode<Settings> {
   readonly #counts = new ReasonCounts(100);
   readonly #changed = new Topic<ModeChange<Settings>>("conservative.mode");
   readonly #triggered = new Topic<TriggerRecord>("conservative.trigger");
+  readonly #metrics: Metrics | undefined;
+  readonly #sampleEveryMs: number;
+  readonly #healthyForMs: number;
+  readonly #historyLimit: number;
   #original: Settings;
-  /** undefined where the mode is not active. */
-  #conservative: { readonly settings: Settings } | undefined;
+  #conservative: Settings;
+  #active = false;
   /** When a reason that was not by hand last held or came, since the mode was entered. */
   #troubledMs: number | undefined;
   #stopSampling: (() => void) | undefined;
@@ -125,24 +158,34 @@ class Mode<Settings> implements ConservativeMode<Settings> {
   #disposed = false;
 
   constructor(options: ConservativeModeOptions<Settings>) {
+    knownOptions(owner, options, optionNames);
+    functionOption(owner, "conservative", options.conservative ?? null);
+    functionOption(owner, "sample", options.sample);
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#metrics = guardMetrics(options.metrics);
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#sampleEveryMs = durationOption(owner, "sampleEveryMs", options.sampleEveryMs ?? 10_000, 1);
+    this.#healthyForMs = durationOption(owner, "healthyForMs", options.healthyForMs ?? 300_000);
+    const limit = { least: 0, whole: true };
+    this.#historyLimit = numberOption(owner, "historyLimit", options.historyLimit ?? 100, limit);
     this.#original = options.settings;
+    this.#conservative = options.conservative(options.settings);
     const gapMs = 3 * this.#sampleEveryMs;
     this.#triggers = (options.triggers ?? []).map((trigger) => {
-      const { when: condition, forMs } = trigger;
+      const condition = partOption(owner, `trigger ${trigger.name}'s when`, trigger.when ?? null, "test");
+      const forMs = durationOption(owner, `trigger ${trigger.name}'s forMs`, trigger.forMs ?? 0);
       return { trigger, held: new HeldCondition({ condition, clock: this.#clock, forMs, gapMs }) };
     });
-    this.#options.metrics?.gauge("holdfast_conservative_mode_active", 0);
+    this.#metrics?.gauge("holdfast_conservative_mode_active", 0);
     this.#keepSampling();
   }
 
   get active(): boolean {
-    return this.#conservative !== undefined;
+    return this.#active;
   }
 
   get settings(): Settings {
-    return this.#conservative === undefined ? this.#original : this.#conservative.settings;
+    return this.#active ? this.#conservative : this.#original;
   }
 
   get reasons(): readonly string[] {
@@ -186,24 +229,22 @@ class Mode<Settings> implements ConservativeMode<Settings> {
   }
 
   replaceSettings(settings: Settings): void {
+    this.#conservative = this.#options.conservative(settings);
     this.#original = settings;
-    if (this.#conservative !== undefined) this.#conservative = { settings: this.#options.conservative(settings) };
     this.#changed.publish({ active: this.active, settings: this.settings, reason: "settings replaced" });
   }
 
   watchBreaker(breaker: WatchedBreaker): Disposable {
-    const look = (): void => this.#look(breaker);
-    const state = breaker.onStateChange(look);
-    const checks = breaker.onCheckFailed?.(({ message, state: found }) => {
-      if (isOpen(found)) this.trigger(message, `check:${breaker.name}`);
-    });
-    this.#breakers.add(breaker);
-    look();
+    const watch = this.#watches.get(breaker) ?? this.#watch(breaker);
+    watch.watchers++;
+    let isWatching = true;
     return {
       [Symbol.dispose]: () => {
-        state[Symbol.dispose]();
-        checks?.[Symbol.dispose]();
-        this.#breakers.delete(breaker);
+        if (isWatching) watch.watchers--;
+        isWatching = false;
+        if (watch.watchers > 0 || this.#watches.get(breaker) !== watch) return;
+        for (const subscription of watch.subscriptions) subscription?.[Symbol.dispose]();
+        this.#watches.delete(breaker);
         this.#clear(breaker);
       },
     };
@@ -221,33 +262,40 @@ class Mode<Settings> implements ConservativeMode<Settings> {
     this.#disposed = true;
     this.#stopSampling?.();
     this.#stopEnding?.();
+    for (const { subscriptions } of this.#watches.values()) for (const one of subscriptions) one?.[Symbol.dispose]();
+    this.#watches.clear();
   }
 
-  get #sampleEveryMs(): number {
-    return this.#options.sampleEveryMs ?? 10_000;
-  }
-
-  get #healthyForMs(): number {
-    return this.#options.healthyForMs ?? 300_000;
+  #watch(breaker: WatchedBreaker): Watch {
+    const state = breaker.onStateChange(() => this.#look(breaker));
+    const checks = breaker.onCheckFailed?.(({ message, state: found }) => {
+      if (isOpen(found)) this.trigger(message, `check:${breaker.name}`);
+    });
+    const watch = { watchers: 0, subscriptions: [state, checks] };
+    this.#watches.set(breaker, watch);
+    this.#look(breaker);
+    return watch;
   }
 
   /** A reason that holds (`from`), or one that came and went. */
   #raise(from: object | undefined, reason: Reason, source: string): void {
+    // Nothing would end it any more.
+    if (this.#disposed) return;
     if (from !== undefined) this.#reasons.set(from, reason);
     const record = { reason: reason.text, source, atMs: this.#clock.nowMs() };
     this.#history.push(record);
-    if (this.#history.length > (this.#options.historyLimit ?? 100)) this.#history.shift();
+    if (this.#history.length > this.#historyLimit) this.#history.shift();
     this.#counts.add(source);
-    this.#options.metrics?.count("holdfast_conservative_mode_triggers_total", 1, { reason: source });
-    this.#triggered.publish(record);
+    this.#metrics?.count("holdfast_conservative_mode_triggers_total", 1, { reason: source });
     if (!reason.byHand) this.#troubledMs = this.#clock.monotonicMs();
-    if (this.#conservative === undefined) {
-      this.#conservative = { settings: this.#options.conservative(this.#original) };
-      this.#options.metrics?.gauge("holdfast_conservative_mode_active", 1);
-      this.#changed.publish({ active: true, settings: this.#conservative.settings, reason: reason.text });
-    }
+    const isEntered = !this.#active;
+    this.#active = true;
     this.#keepSampling();
     this.#endWhenDue();
+    if (isEntered) this.#metrics?.gauge("holdfast_conservative_mode_active", 1);
+    // Told last: a listener may leave the mode again, and must find it entered.
+    if (isEntered) this.#changed.publish({ active: true, settings: this.#conservative, reason: reason.text });
+    this.#triggered.publish(record);
   }
 
   #clear(from: object): void {
@@ -270,12 +318,12 @@ class Mode<Settings> implements ConservativeMode<Settings> {
   }
 
   #end(reason: string): void {
-    if (this.#conservative === undefined) return;
+    if (!this.#active) return;
     this.#stopEnding?.();
     this.#stopEnding = undefined;
-    this.#conservative = undefined;
+    this.#active = false;
     this.#troubledMs = undefined;
-    this.#options.metrics?.gauge("holdfast_conservative_mode_active", 0);
+    this.#metrics?.gauge("holdfast_conservative_mode_active", 0);
     this.#changed.publish({ active: false, settings: this.#original, reason });
   }
 
@@ -293,11 +341,11 @@ class Mode<Settings> implements ConservativeMode<Settings> {
   /** A breaker has no timer: whether one is open still is looked at with each sample. */
   #keepSampling(): void {
     if (this.#stopSampling !== undefined || this.#disposed) return;
-    const isWatching = [...this.#breakers].some((breaker) => this.#reasons.has(breaker));
+    const isWatching = [...this.#watches.keys()].some((breaker) => this.#reasons.has(breaker));
     if (this.#options.sample === undefined && !isWatching) return;
     const onTime = (): void => {
       this.#stopSampling = undefined;
-      for (const breaker of this.#breakers) this.#look(breaker);
+      for (const breaker of this.#watches.keys()) this.#look(breaker);
       this.#sampleOwn();
       this.#keepSampling();
     };
@@ -306,14 +354,12 @@ class Mode<Settings> implements ConservativeMode<Settings> {
 
   #sampleOwn(): void {
     if (this.#options.sample === undefined) return;
-    let context: ConditionContext;
     try {
-      context = this.#options.sample();
-    } catch {
-      this.#options.metrics?.count("holdfast_conservative_mode_sample_errors_total", 1);
-      return;
+      this.sample(this.#options.sample());
+    } catch (error) {
+      this.#metrics?.count("holdfast_conservative_mode_sample_errors_total", 1);
+      reportFailure("conservative.sample", error);
     }
-    this.sample(context);
   }
 }
 

@@ -26,33 +26,33 @@ export type Change<V> = { readonly kind: "put"; readonly value: V } | { readonly
 export interface DegradableOptions<V> {
   readonly store: DegradableStore<V>;
   /** Around each read: a breaker, a timeout, or several composed. */
-  readonly readPolicy?: Policy;
+  readonly readPolicy?: Policy | undefined;
   /** Around each write, those of a drain too. */
-  readonly writePolicy?: Policy;
-  readonly ladder?: DegradationLadder<StorageLevel>;
+  readonly writePolicy?: Policy | undefined;
+  readonly ladder?: DegradationLadder<StorageLevel> | undefined;
   /**
    * False for an error that is the caller's own: the caller gets it, and a write that waits becomes a dead letter by
    * it. Default: every error of a call is an outage; for writes that wait see replay-queue.ts.
    */
-  readonly isOutage?: (error: unknown) => boolean;
+  readonly isOutage?: ((error: unknown) => boolean) | undefined;
   /**
    * Where a failure leaves the store; undefined where it says nothing beyond that one call. Default: a breaker's
    * refusal and errors of the disk and the log step down; other errors do so only where there is no policy to judge.
    */
-  readonly levelFor?: (error: unknown, operation: "read" | "write") => StorageLevel | undefined;
-  readonly queue?: Omit<ReplayQueueOptions<Change<V>>, "apply" | "codec">;
+  readonly levelFor?: ((error: unknown, operation: "read" | "write") => StorageLevel | undefined) | undefined;
+  readonly queue?: Omit<ReplayQueueOptions<Change<V>>, "apply" | "codec"> | undefined;
   /** For values that JSON cannot say, where the queue has a journal. */
-  readonly codec?: Codec<V>;
-  readonly cache?: FallbackCacheOptions;
+  readonly codec?: Codec<V> | undefined;
+  readonly cache?: FallbackCacheOptions | undefined;
   /** The answer of last resort to a read. */
-  readonly fallback?: (key: string) => V | undefined;
+  readonly fallback?: ((key: string) => V | undefined) | undefined;
   /** Rejects while the store is away. Default: the oldest write that waits, else a read of the last key asked for. */
-  readonly probe?: (signal: AbortSignal) => PromiseLike<unknown> | unknown;
+  readonly probe?: ((signal: AbortSignal) => PromiseLike<unknown> | unknown) | undefined;
   /** Default 1,000; `Infinity`: only `recover` probes. */
-  readonly probeEveryMs?: number;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly metrics?: Metrics;
+  readonly probeEveryMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 export interface WriteResult {
@@ -71,7 +71,7 @@ export interface ReadResult<V> {
 
 export interface WriteOptions extends RunOptions {
   /** Default: a random one. */
-  readonly idempotencyKey?: string;
+  readonly idempotencyKey?: string | undefined;
 }
 
 export interface Degradable<V> extends AsyncDisposable {

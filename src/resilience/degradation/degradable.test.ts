@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { HoldfastError, MemoryMetrics, seededRandom, VirtualClock } from "../../base/index.ts";
 import { NodeDisk } from "../../disk/index.ts";
 import { circuitBreaker } from "../breaker/index.ts";
-import { pipe } from "../compose/index.ts";
+import { pipe, timeout } from "../compose/index.ts";
 import { degradable } from "./degradable.ts";
 import type { DegradableOptions, DegradableStore } from "./degradable-store.ts";
 import { diskReplayJournal } from "./disk-replay-journal.ts";
@@ -51,6 +51,9 @@ async function scene(options: Partial<DegradableOptions<string>> = {}) {
   return { clock, store, service };
 }
 
+const throwing = (): never => {
+  throw new Error("a judge's own");
+};
 const full = new HoldfastError("DISK_FULL", "no space left", { retryable: true });
 
 describe("a degradable store", () => {
@@ -174,6 +177,25 @@ describe("a degradable store", () => {
     await expect(service.get("a")).rejects.toThrow(RangeError);
     expect([service.level, service.queue.size]).toEqual(["normal", 0]);
     await service[Symbol.asyncDispose]();
+  });
+
+  it("R13: judges of errors that throw, or name no level, take nobody's answer and end no recovery", async () => {
+    const wrong = [
+      { isOutage: throwing },
+      { levelFor: throwing },
+      { levelFor: () => "nowhere" as never, writePolicy: timeout({ timeoutMs: 5_000 }) },
+    ];
+    for (const options of wrong) {
+      const { clock, store, service } = await scene(options);
+      store.awayFor = { reads: full, writes: full };
+      expect(await service.put("a", "1")).toMatchObject({ durability: "queued-volatile" });
+      await clock.advance(5_000);
+      store.awayFor = {};
+      await clock.advance(60_000);
+      expect([service.level, service.queue.size, store.written]).toEqual(["normal", 0, ["a=1"]]);
+      await service[Symbol.asyncDispose]();
+      expect(clock.timers).toBe(0);
+    }
   });
 
   it("R13: an abort is the caller's, wherever the call waits, and no outage", async () => {

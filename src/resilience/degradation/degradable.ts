@@ -13,14 +13,19 @@
 
 import {
   type Clock,
+  errorText,
+  guardMetrics,
   HoldfastError,
   hexOf,
   type Listener,
+  type Metrics,
+  reportFailure,
   systemClock,
   systemRandom,
   untilAborted,
 } from "../../base/index.ts";
 import { CallContext, type Policy, type RunOptions } from "../call.ts";
+import { knownOptions, numberOption, partOption } from "../option.ts";
 import type {
   Change,
   Degradable,
@@ -36,7 +41,16 @@ import type { DrainReport, ReplayQueue } from "./replay-options.ts";
 import { replayQueue } from "./replay-queue.ts";
 import { type StorageLevel, storageCapabilities, storageLadder, storageLevelFor } from "./storage-levels.ts";
 
-/** With a journal in `queue`, what an earlier process left waiting is waiting when this resolves. */
+const owner = { name: "degradable", code: "DEGRADED_OPTION" } as const;
+const optionNames = [
+  ...["store", "readPolicy", "writePolicy", "ladder", "isOutage", "levelFor", "queue", "codec", "cache", "fallback"],
+  ...["probe", "probeEveryMs", "clock", "random", "metrics"],
+];
+
+/**
+ * With a journal in `queue`, what an earlier process left waiting is waiting when this resolves. Rejects with
+ * DEGRADED_OPTION, DEGRADED_JOURNAL_DAMAGED.
+ */
 export async function degradable<V>(options: DegradableOptions<V>): Promise<Degradable<V>> {
   const degraded = new DegradedStore(options);
   await degraded.open();
@@ -49,6 +63,7 @@ const probeItems = 3;
 class DegradedStore<V> implements Degradable<V> {
   readonly #options: DegradableOptions<V>;
   readonly #clock: Clock;
+  readonly #metrics: Metrics | undefined;
   readonly #ladder: DegradationLadder<StorageLevel>;
   readonly #cache: FallbackCache<V>;
   readonly #closing = new AbortController();
@@ -64,22 +79,27 @@ class DegradedStore<V> implements Degradable<V> {
 
   constructor(options: DegradableOptions<V>) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    const metrics = options.metrics === undefined ? {} : { metrics: options.metrics };
-    this.#ladder = options.ladder ?? storageLadder({ clock: this.#clock, ...metrics });
-    this.#cache = fallbackCache({ clock: this.#clock, ...options.cache });
+    knownOptions(owner, options, optionNames);
+    for (const method of ["get", "put", "delete"]) partOption(owner, "store", options.store ?? null, method);
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#metrics = guardMetrics(options.metrics);
+    numberOption(owner, "probeEveryMs", options.probeEveryMs ?? 1_000, { least: 1, endless: true });
+    partOption(owner, "readPolicy", options.readPolicy, "run");
+    partOption(owner, "writePolicy", options.writePolicy, "run");
+    this.#ladder = options.ladder ?? storageLadder({ clock: this.#clock, metrics: options.metrics });
+    this.#cache = fallbackCache({ ...options.cache, clock: options.cache?.clock ?? this.#clock });
     this.#ladderWatch = this.#ladder.onChange(() => this.#watch());
   }
 
   async open(): Promise<void> {
-    const { clock, random, metrics, codec, queue, isOutage } = this.#options;
+    const { random, metrics, codec, queue = {}, isOutage } = this.#options;
     this.#queue = await replayQueue<Change<V>>({
-      ...(clock === undefined ? {} : { clock }),
-      ...(random === undefined ? {} : { random }),
-      ...(metrics === undefined ? {} : { metrics }),
-      ...(codec === undefined ? {} : { codec: changeCodec(codec) }),
-      ...(isOutage === undefined ? {} : { isOutage }),
       ...queue,
+      clock: queue.clock ?? this.#clock,
+      random: queue.random ?? random,
+      metrics: queue.metrics ?? metrics,
+      isOutage: queue.isOutage ?? isOutage,
+      codec: codec && changeCodec(codec),
       apply: (item, signal) => this.#replay(item, signal),
     });
     this.#watch();
@@ -219,12 +239,26 @@ class DegradedStore<V> implements Degradable<V> {
   /** Throws what is not an outage; else notes where it leaves the store. */
   #failed(error: unknown, operation: "read" | "write", signal: AbortSignal | undefined): void {
     if (signal?.aborted === true) throw error;
-    if (this.#options.isOutage?.(error) === false) throw error;
+    if (this.#isOwnFault(error)) throw error;
     if (operation === "write") this.#takesWrites = false;
-    const level = (this.#options.levelFor ?? ((cause, kind) => this.#usualLevelFor(cause, kind)))(error, operation);
-    if (level === undefined) return;
-    this.#ladder.worsen(level, error instanceof Error ? error.message : String(error));
+    const levelFor = this.#options.levelFor ?? ((cause, kind) => this.#usualLevelFor(cause, kind));
+    try {
+      const level = levelFor(error, operation);
+      if (level !== undefined) this.#ladder.worsen(level, errorText(error));
+    } catch (fault) {
+      // A user's function that fails, or names a level that is none, must not take the place of the store's error.
+      reportFailure("degradation.level-for", fault);
+    }
     this.#watch();
+  }
+
+  #isOwnFault(error: unknown): boolean {
+    try {
+      return this.#options.isOutage?.(error) === false;
+    } catch (fault) {
+      reportFailure("degradation.is-outage", fault);
+      return false;
+    }
   }
 
   #usualLevelFor(error: unknown, operation: "read" | "write"): StorageLevel | undefined {
@@ -273,18 +307,18 @@ class DegradedStore<V> implements Degradable<V> {
       return;
     const onTime = (): void => {
       this.#stopTimer = undefined;
-      void this.recover();
+      this.recover().catch((error: unknown) => reportFailure("degradation.recover", error));
     };
     this.#stopTimer = this.#clock.schedule(probeEveryMs, onTime, { background: true });
   }
 
   #read(value: V | undefined, freshness: ReadResult<V>["freshness"], ageMs: number): ReadResult<V> {
-    this.#options.metrics?.count("holdfast_degradable_reads_total", 1, { freshness });
+    this.#metrics?.count("holdfast_degradable_reads_total", 1, { freshness });
     return { value, freshness, ageMs, level: this.level };
   }
 
   #written(durability: WriteResult["durability"], idempotencyKey: string): WriteResult {
-    this.#options.metrics?.count("holdfast_degradable_writes_total", 1, { durability });
+    this.#metrics?.count("holdfast_degradable_writes_total", 1, { durability });
     return { durability, level: this.level, idempotencyKey };
   }
 

@@ -152,6 +152,16 @@ describe("a replay queue with a journal on a disk", () => {
     await queue.enqueue("a", "x".repeat(600));
   });
 
+  it("R13: counts the bytes of a newer value that takes the place of one that waits", async () => {
+    await using queue = await open(await diskWith(), { limitBytes: 1_000, onDuplicate: "replace" });
+    await queue.enqueue("a", "small", { idempotencyKey: "once" });
+    const grown = queue.enqueue("a", "x".repeat(2_000), { idempotencyKey: "once" });
+    await expect(grown).rejects.toThrow("DEGRADED_QUEUE_FULL");
+    expect(queue.latest("a")?.value).toBe("small");
+    await queue.enqueue("a", "x".repeat(500), { idempotencyKey: "once" });
+    expect(queue.latest("a")?.value).toHaveLength(500);
+  });
+
   it("R13: cuts a torn tail off, and refuses damage before entries that are whole, unless told to salvage", async () => {
     const disk = await diskWith();
     {

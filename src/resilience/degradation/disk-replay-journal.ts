@@ -17,8 +17,8 @@ export interface DiskReplayJournalOptions {
   /** Of the file; its folder must be there. The file `PATH.lock` keeps other processes out. */
   readonly path: string;
   /** Step over damage instead of refusing it; the damaged file stays as `PATH.damaged`. Default false. */
-  readonly salvage?: boolean;
-  readonly onSalvaged?: (lost: { readonly lines: number; readonly keptAs: string }) => void;
+  readonly salvage?: boolean | undefined;
+  readonly onSalvaged?: ((lost: { readonly lines: number; readonly keptAs: string }) => void) | undefined;
 }
 
 /** `load` throws DISK_LOCKED where another process has it, and DEGRADED_JOURNAL_DAMAGED. */

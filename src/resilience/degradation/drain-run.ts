@@ -3,7 +3,7 @@
  * it. Says what the journal should note; letting go of what was applied is for whoever has it noted.
  */
 
-import { HoldfastError } from "../../base/index.ts";
+import { errorText, HoldfastError, reportFailure } from "../../base/index.ts";
 import { type HeldItem, itemOf, type ReplayItem, type ReplayItems } from "./replay-items.ts";
 import type { JournalRecord } from "./replay-journal.ts";
 
@@ -20,14 +20,14 @@ export interface DrainOptions<T> {
   /** Applies one item for good; durable when it resolves. Should know a repetition by its idempotency key. */
   readonly apply: (item: ReplayItem<T>, signal: AbortSignal) => PromiseLike<void> | void;
   /** Failures of an item before it becomes a dead letter. Default 5. */
-  readonly deadLetterAfter?: number;
+  readonly deadLetterAfter?: number | undefined;
   /** Default "per-key". */
-  readonly order?: "per-key" | "strict";
+  readonly order?: "per-key" | "strict" | undefined;
   /**
    * True for an error that says that the target is away, false for one that is the item's own fault, undefined where
    * it does not say. Default: true for retryable errors and those of breakers and disks, else undefined.
    */
-  readonly isOutage?: (error: unknown) => boolean | undefined;
+  readonly isOutage?: ((error: unknown) => boolean | undefined) | undefined;
 }
 
 export class DrainRun<T> {
@@ -103,7 +103,7 @@ export class DrainRun<T> {
   }
 
   #judge(item: HeldItem<T>, error: unknown, records: JournalRecord[]): void {
-    const isOutage = (this.#options.isOutage ?? looksLikeOutage)(error);
+    const isOutage = this.#isOutage(error);
     if (isOutage === true) this.ended = "outage";
     else if (isOutage === false || this.#targetWorks) this.#failed(item, error, records);
     else {
@@ -113,12 +113,22 @@ export class DrainRun<T> {
     }
   }
 
+  /** What a user's function throws does not say anything either. */
+  #isOutage(error: unknown): boolean | undefined {
+    try {
+      return (this.#options.isOutage ?? looksLikeOutage)(error);
+    } catch (fault) {
+      reportFailure("degradation.is-outage", fault);
+      return undefined;
+    }
+  }
+
   #failed(item: HeldItem<T>, error: unknown, records: JournalRecord[]): void {
     this.failed++;
     item.attempts++;
     const { sequence, attempts } = item;
     if (attempts >= (this.#options.deadLetterAfter ?? 5)) {
-      const reason = (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+      const reason = errorText(error).slice(0, 1_000);
       this.#items.bury(item, reason);
       this.deadLettered++;
       this.letters.push(item);

@@ -4,13 +4,14 @@
  */
 
 import { type Clock, LruMap, systemClock } from "../../base/index.ts";
+import { knownOptions, numberOption, partOption } from "../option.ts";
 
 export interface FallbackCacheOptions {
-  /** Default 1,000. */
-  readonly limit?: number;
+  /** 1 or more. Default 1,000. */
+  readonly limit?: number | undefined;
   /** After which a value is too old to be an answer. Default `Infinity`. */
-  readonly ttlMs?: number;
-  readonly clock?: Clock;
+  readonly ttlMs?: number | undefined;
+  readonly clock?: Clock | undefined;
 }
 
 export interface Remembered<V> {
@@ -27,8 +28,14 @@ export interface FallbackCache<V> {
   forget(key: string): void;
 }
 
+const owner = { name: "fallbackCache", code: "DEGRADED_OPTION" } as const;
+
+/** Throws DEGRADED_OPTION. */
 export function fallbackCache<V>(options: FallbackCacheOptions = {}): FallbackCache<V> {
-  const { limit = 1_000, ttlMs = Infinity, clock = systemClock } = options;
+  knownOptions(owner, options, ["limit", "ttlMs", "clock"]);
+  const limit = numberOption(owner, "limit", options.limit ?? 1_000, { least: 1, whole: true });
+  const ttlMs = numberOption(owner, "ttlMs", options.ttlMs ?? Infinity, { least: 0, endless: true });
+  const clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
   const known = new LruMap<string, { readonly value: V | undefined; readonly atMs: number }>(limit);
   return {
     get size() {

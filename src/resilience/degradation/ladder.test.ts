@@ -107,4 +107,14 @@ describe("a fallback cache", () => {
     cache.forget("k2");
     expect(cache.get("k2")).toBeUndefined();
   });
+
+  it("R13: and its cache refuse options that bound nothing", () => {
+    const ladder = (options: object) => () => degradationLadder({ levels: ["up"], ...options });
+    for (const wrong of [{ levels: [] }, { climbAfter: 0 }, { steadyMs: Number.NaN }, { historyLimit: Number.NaN }]) {
+      expect(ladder(wrong)).toThrow("DEGRADED_OPTION");
+    }
+    for (const wrong of [{ limit: 0 }, { limit: Number.NaN }, { ttlMs: Number.NaN }]) {
+      expect(() => fallbackCache(wrong)).toThrow("DEGRADED_OPTION");
+    }
+  });
 });

@@ -8,8 +8,8 @@
  */
 
 import {
-  assert,
   type Clock,
+  guardMetrics,
   HoldfastError,
   type Listener,
   type Metrics,
@@ -18,20 +18,21 @@ import {
   Topic,
 } from "../../base/index.ts";
 import { ReasonCounts } from "../condition.ts";
+import { durationOption, knownOptions, nameOption, numberOption, optionError, partOption } from "../option.ts";
 
 export interface LadderOptions<Level extends string> {
   /** The best first; at least one. */
   readonly levels: readonly Level[];
   /** Of the label in metrics and events. Default "service". */
-  readonly name?: string;
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  readonly name?: string | undefined;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
   /** Good probes in a row for one step up. Default 2. */
-  readonly climbAfter?: number;
+  readonly climbAfter?: number | undefined;
   /** The least time between a step and a step up. Default 0. */
-  readonly steadyMs?: number;
+  readonly steadyMs?: number | undefined;
   /** Default 100. */
-  readonly historyLimit?: number;
+  readonly historyLimit?: number | undefined;
 }
 
 export interface LevelStep<Level extends string> {
@@ -63,7 +64,10 @@ export interface DegradationLadder<Level extends string> {
   onChange(listener: Listener<LevelStep<Level>>): Disposable;
 }
 
-/** Throws AssertionFailure where there are no levels, DEGRADED_UNKNOWN_LEVEL where one that is named is not there. */
+const owner = { name: "degradationLadder", code: "DEGRADED_OPTION" } as const;
+const optionNames = ["levels", "name", "clock", "metrics", "climbAfter", "steadyMs", "historyLimit"];
+
+/** Throws DEGRADED_OPTION; its methods DEGRADED_UNKNOWN_LEVEL where a level that is named is not there. */
 export function degradationLadder<Level extends string>(options: LadderOptions<Level>): DegradationLadder<Level> {
   return new Ladder(options);
 }
@@ -90,15 +94,17 @@ class Ladder<Level extends string> implements DegradationLadder<Level> {
   #steppedMs: number;
 
   constructor(options: LadderOptions<Level>) {
-    assert(options.levels.length > 0, "a ladder has at least one level");
-    assert((options.climbAfter ?? 1) >= 1, "a step up takes at least one good probe");
-    this.name = options.name ?? "service";
+    knownOptions(owner, options, optionNames);
+    if (!Array.isArray(options.levels) || options.levels.length === 0) {
+      throw optionError(owner, "levels", options.levels, "a list of at least one level");
+    }
+    this.name = nameOption(owner, options.name, "service");
     this.#levels = [...options.levels];
-    this.#clock = options.clock ?? systemClock;
-    this.#metrics = options.metrics;
-    this.#climbAfter = options.climbAfter ?? 2;
-    this.#steadyMs = options.steadyMs ?? 0;
-    this.#historyLimit = options.historyLimit ?? 100;
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#metrics = guardMetrics(options.metrics);
+    this.#climbAfter = numberOption(owner, "climbAfter", options.climbAfter ?? 2, { least: 1, whole: true });
+    this.#steadyMs = durationOption(owner, "steadyMs", options.steadyMs ?? 0);
+    this.#historyLimit = numberOption(owner, "historyLimit", options.historyLimit ?? 100, { least: 0, whole: true });
     this.#steppedMs = this.#clock.monotonicMs();
   }
 

@@ -2,37 +2,70 @@
 
 import type { Clock, Listener, Metrics, Random } from "../../base/index.ts";
 import type { RunOptions } from "../call.ts";
+import {
+  choiceOption,
+  durationOption,
+  functionOption,
+  knownOptions,
+  nameOption,
+  numberOption,
+  partOption,
+} from "../option.ts";
 import type { DrainEnd, DrainOptions } from "./drain-run.ts";
 import type { Codec, DeadLetter, ReplayItem } from "./replay-items.ts";
 import type { ReplayJournal } from "./replay-journal.ts";
 
 export interface ReplayQueueOptions<T> extends DrainOptions<T> {
   /** In metrics. Default "writes". */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Waiting and dead together. Default 10,000. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** Of all values as the journal writes them. Default 256 MiB; without a journal nothing is measured. */
-  readonly limitBytes?: number;
+  readonly limitBytes?: number | undefined;
   /** Items between two notes in the journal. Default 100. */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
   /** Size of a drain's first batch; each later one is twice the one before, up to `batch`. Default `batch`. */
-  readonly rampFrom?: number;
+  readonly rampFrom?: number | undefined;
   /** Rest between two batches. Default 0. */
-  readonly restMs?: number;
-  readonly onDuplicate?: "drop" | "replace";
-  readonly journal?: ReplayJournal;
+  readonly restMs?: number | undefined;
+  readonly onDuplicate?: "drop" | "replace" | undefined;
+  readonly journal?: ReplayJournal | undefined;
   /** Records from which on a journal is written anew where half of them are spent. Default 1,000. */
-  readonly compactFrom?: number;
+  readonly compactFrom?: number | undefined;
   /**
    * What to do with an item that the journal cannot take: keep it in memory and say so (default), or refuse it; the
    * journal may hold a refused one all the same after a crash.
    */
-  readonly onJournalFailure?: "volatile" | "refuse";
+  readonly onJournalFailure?: "volatile" | "refuse" | undefined;
   /** Between a value and what JSON can say. Default: the value itself. */
-  readonly codec?: Codec<T>;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly metrics?: Metrics;
+  readonly codec?: Codec<T> | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly metrics?: Metrics | undefined;
+}
+
+const owner = { name: "replayQueue", code: "DEGRADED_OPTION" } as const;
+const optionNames = [
+  ...["apply", "deadLetterAfter", "order", "isOutage", "name", "limit", "limitBytes", "batch", "rampFrom", "restMs"],
+  ...["onDuplicate", "journal", "compactFrom", "onJournalFailure", "codec", "clock", "random", "metrics"],
+];
+
+/** Throws DEGRADED_OPTION. */
+export function checkQueueOptions<T>(options: ReplayQueueOptions<T>): void {
+  knownOptions(owner, options, optionNames);
+  partOption(owner, "(all)", options, "apply");
+  nameOption(owner, options.name, "writes");
+  const counts = ["deadLetterAfter", "limit", "limitBytes", "batch", "rampFrom", "compactFrom"] as const;
+  for (const name of counts) numberOption(owner, name, options[name] ?? 1, { least: 1, whole: true });
+  durationOption(owner, "restMs", options.restMs ?? 0);
+  choiceOption(owner, "order", options.order ?? "per-key", ["per-key", "strict"]);
+  choiceOption(owner, "onDuplicate", options.onDuplicate ?? "drop", ["drop", "replace"]);
+  choiceOption(owner, "onJournalFailure", options.onJournalFailure ?? "volatile", ["volatile", "refuse"]);
+  functionOption(owner, "isOutage", options.isOutage);
+  functionOption(owner, "random", options.random);
+  partOption(owner, "journal", options.journal, "load");
+  partOption(owner, "codec", options.codec, "encode");
+  partOption(owner, "clock", options.clock, "schedule");
 }
 
 export interface Queued {
@@ -56,9 +89,9 @@ export interface DrainReport {
 
 export interface ReplayDrainOptions extends RunOptions {
   /** Items to try at most. Default: all. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** True where the target was just seen taking writes: what fails then fails by its own fault. Default false. */
-  readonly targetWorks?: boolean;
+  readonly targetWorks?: boolean | undefined;
 }
 
 /** Disposing of it aborts a drain, waits for what is being applied to end, and closes the journal. */

@@ -260,4 +260,18 @@ describe("a replay queue", () => {
       expect(values.every(({ value }, place) => place === 0 || value > values[place - 1]!.value)).toBe(true);
     }
   });
+
+  it("R13: options that would never end, or bound nothing, are refused when it is made", async () => {
+    const wrong: Partial<ReplayQueueOptions<string>>[] = [
+      { batch: 0 },
+      { rampFrom: 0 },
+      { batch: Number.NaN },
+      { limit: Number.NaN },
+      { restMs: -1 },
+      { order: "stric" as never },
+      { apply: "apply" as never },
+      { limitt: 5 } as never,
+    ];
+    for (const options of wrong) await expect(queueOf(options)).rejects.toMatchObject({ code: "DEGRADED_OPTION" });
+  });
 });

@@ -22,10 +22,12 @@
 import {
   type Clock,
   delay,
+  guardMetrics,
   HoldfastError,
   hexOf,
   LinkedController,
   type Listener,
+  type Metrics,
   systemClock,
   systemRandom,
   Topic,
@@ -34,10 +36,20 @@ import {
 import { type DrainEnd, DrainRun } from "./drain-run.ts";
 import { type DeadLetter, type HeldItem, itemOf, type ReplayItem, ReplayItems } from "./replay-items.ts";
 import { type JournalRecord, JournalWriter } from "./replay-journal.ts";
-import type { DrainReport, Queued, ReplayDrainOptions, ReplayQueue, ReplayQueueOptions } from "./replay-options.ts";
+import {
+  checkQueueOptions,
+  type DrainReport,
+  type Queued,
+  type ReplayDrainOptions,
+  type ReplayQueue,
+  type ReplayQueueOptions,
+} from "./replay-options.ts";
 
-/** With a journal, what it holds is waiting when this resolves. Throws DEGRADED_JOURNAL_DAMAGED. */
+/**
+ * With a journal, what it holds is waiting when this resolves. Rejects with DEGRADED_OPTION, DEGRADED_JOURNAL_DAMAGED.
+ */
 export async function replayQueue<T>(options: ReplayQueueOptions<T>): Promise<ReplayQueue<T>> {
+  checkQueueOptions(options);
   const codec = options.codec ?? { encode: (value: T): unknown => value, decode: (payload: unknown) => payload as T };
   const random = options.random ?? systemRandom;
   const items = new ReplayItems<T>(codec, hexOf(Uint8Array.from({ length: 8 }, () => Math.floor(random() * 256))));
@@ -62,6 +74,7 @@ class Queue<T> implements ReplayQueue<T> {
   readonly #items: ReplayItems<T>;
   readonly #writer: JournalWriter | undefined;
   readonly #clock: Clock;
+  readonly #metrics: Metrics | undefined;
   readonly #limit: number;
   readonly #limitBytes: number;
   readonly #died = new Topic<DeadLetter<T>>("degradation.dead-letter");
@@ -75,6 +88,7 @@ class Queue<T> implements ReplayQueue<T> {
     this.#items = items;
     this.#writer = writer;
     this.#clock = options.clock ?? systemClock;
+    this.#metrics = guardMetrics(options.metrics);
     this.#limit = options.limit ?? 10_000;
     this.#limitBytes = options.limitBytes ?? 256 * 2 ** 20;
     this.#measure();
@@ -162,7 +176,7 @@ class Queue<T> implements ReplayQueue<T> {
 
   async #close(): Promise<void> {
     this.#controller?.abort(this.#closedError());
-    await this.#draining;
+    await this.#draining?.catch(() => undefined);
     await this.#writer?.close();
   }
 
@@ -193,7 +207,7 @@ class Queue<T> implements ReplayQueue<T> {
       ended,
       ...(error === undefined ? {} : { error }),
     };
-    this.#options.metrics?.count("holdfast_replay_queue_applied_total", applied, { queue: this.#name });
+    this.#metrics?.count("holdfast_replay_queue_applied_total", applied, { queue: this.#name });
     this.#measure();
     this.#drained.publish(report);
     return report;
@@ -227,7 +241,9 @@ class Queue<T> implements ReplayQueue<T> {
       return this.#write([]).then((isDurable) => queuedAs(known, isDurable, true));
     }
     if (known.taken) return undefined;
-    this.#items.replace(known, value, this.#bytesOf(known.key, value));
+    const bytes = this.#bytesOf(known.key, value);
+    if (this.#items.bytes - known.bytes + bytes > this.#limitBytes) throw this.#full();
+    this.#items.replace(known, value, bytes);
     const { sequence, payload } = this.#items.recordOf(known);
     return this.#write([{ kind: "replace", sequence, payload }]).then((isDurable) => queuedAs(known, isDurable, true));
   }
@@ -252,21 +268,24 @@ class Queue<T> implements ReplayQueue<T> {
   }
 
   #full(): HoldfastError {
-    this.#options.metrics?.count("holdfast_replay_queue_refused_total", 1, { queue: this.#name });
+    this.#metrics?.count("holdfast_replay_queue_refused_total", 1, { queue: this.#name });
     return new HoldfastError(
       "DEGRADED_QUEUE_FULL",
       `the replay queue "${this.#name}" is full: ${this.size} items wait and ${this.#items.dead} are dead letters`,
       {
         hint: "Try again when the queue has been drained; requeue or discard dead letters.",
         retryable: true,
-        details: { queue: this.#name, waiting: this.size, dead: this.#items.dead, limit: this.#limit },
+        details: {
+          ...{ queue: this.#name, waiting: this.size, dead: this.#items.dead, limit: this.#limit },
+          ...{ bytes: this.#items.bytes, limitBytes: this.#limitBytes },
+        },
       },
     );
   }
 
   #measure(): void {
-    this.#options.metrics?.gauge("holdfast_replay_queue_items", this.size, { queue: this.#name });
-    this.#options.metrics?.gauge("holdfast_replay_queue_dead_letters", this.#items.dead, { queue: this.#name });
+    this.#metrics?.gauge("holdfast_replay_queue_items", this.size, { queue: this.#name });
+    this.#metrics?.gauge("holdfast_replay_queue_dead_letters", this.#items.dead, { queue: this.#name });
   }
 }
 

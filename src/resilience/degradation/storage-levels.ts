@@ -31,7 +31,11 @@ export function storageCapabilities(level: StorageLevel): StorageCapabilities {
 
 /** Up after two good probes for each step, as the storage breaker's two successes. */
 export function storageLadder(
-  options: { readonly clock?: Clock; readonly metrics?: Metrics; readonly climbAfter?: number } = {},
+  options: {
+    readonly clock?: Clock | undefined;
+    readonly metrics?: Metrics | undefined;
+    readonly climbAfter?: number | undefined;
+  } = {},
 ): DegradationLadder<StorageLevel> {
   return degradationLadder({ name: "storage", levels: storageLevels, ...options });
 }

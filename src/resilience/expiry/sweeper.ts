@@ -4,7 +4,8 @@
  * timer runs while there is nothing to sweep, and none keeps the process alive.
  */
 
-import { type Clock, type Metrics, systemClock } from "../../base/index.ts";
+import { type Clock, guardMetrics, type Metrics, systemClock } from "../../base/index.ts";
+import { durationOption, knownOptions, numberOption, partOption } from "../option.ts";
 
 /** What can be swept: a `ttlCache`, or anything that can look at some of its entries at a time. */
 export interface Sweepable {
@@ -15,12 +16,12 @@ export interface Sweepable {
 }
 
 export interface SweeperOptions {
-  /** From the end of a sweep to the next. Default 300,000. */
-  readonly everyMs?: number;
-  /** Entries looked at in one turn. Default 1,000. */
-  readonly sliceEntries?: number;
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  /** From the end of a sweep to the next: 1 or longer. Default 300,000. */
+  readonly everyMs?: number | undefined;
+  /** Entries looked at in one turn: 1 or more. Default 1,000. */
+  readonly sliceEntries?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 export interface SweepReport {
@@ -35,6 +36,9 @@ export interface Sweeper extends Disposable {
   sweep(): Promise<SweepReport>;
 }
 
+const owner = { name: "sweeper", code: "MEMORY_OPTION" } as const;
+
+/** Throws MEMORY_OPTION. */
 export function sweeper(options: SweeperOptions = {}): Sweeper {
   return new SharedSweeper(options);
 }
@@ -52,10 +56,11 @@ class SharedSweeper implements Sweeper {
   #disposed = false;
 
   constructor(options: SweeperOptions) {
-    this.#clock = options.clock ?? systemClock;
-    this.#metrics = options.metrics;
-    this.#everyMs = options.everyMs ?? 300_000;
-    this.#sliceEntries = options.sliceEntries ?? 1_000;
+    knownOptions(owner, options, ["everyMs", "sliceEntries", "clock", "metrics"]);
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#metrics = guardMetrics(options.metrics);
+    this.#everyMs = durationOption(owner, "everyMs", options.everyMs ?? 300_000, 1);
+    this.#sliceEntries = numberOption(owner, "sliceEntries", options.sliceEntries ?? 1_000, { least: 1, whole: true });
   }
 
   add(cache: Sweepable): Disposable {

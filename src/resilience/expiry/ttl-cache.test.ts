@@ -114,11 +114,41 @@ describe("a cache with a time to live", () => {
     }
   });
 
+  it("R15: an observer that sets entries again while others leave finds a cache whose sums are right", () => {
+    const { cache, removed } = cacheOf({ limitEntries: 2, limitBytes: 1_000, sizeOf: (value) => value.length });
+    let left = 20;
+    cache.onRemoved(({ key }) => left-- > 0 && cache.set(key, "again"));
+    cache.set("a", "first");
+    cache.set("a", "second");
+    for (const key of ["b", "c", "d"]) cache.set(key, "x");
+    expect(left).toBeLessThan(20);
+    cache.clear();
+    cache.clear();
+    left = 0;
+    cache.clear();
+    expect([cache.size, cache.bytes]).toEqual([0, 0]);
+    const told = removed.filter((one) => one.startsWith("a "));
+    expect(told.length).toBeGreaterThan(2);
+  });
+
+  it("R15: no life is without an end: a time that is no number is refused by every call", () => {
+    const { clock, cache } = cacheOf();
+    cache.set("a", "1");
+    expect(() => ttlCache({ name: "x", ttlMs: Number.NaN })).toThrow("MEMORY_OPTION");
+    expect(() => ttlCache({ name: "x", ttlMs: 1, limitEntries: Number.NaN })).toThrow("MEMORY_OPTION");
+    expect(() => sweeper({ everyMs: Number.NaN })).toThrow("MEMORY_OPTION");
+    expect(() => sweeper({ sliceEntries: 0 })).toThrow("MEMORY_OPTION");
+    expect(() => cache.renew("a", Number.NaN)).toThrow("MEMORY_OPTION");
+    expect(() => cache.set("a", "2", { ttlMs: Number.NaN })).toThrow("MEMORY_OPTION");
+    clock.advanceSync(1_000);
+    expect(cache.has("a")).toBe(false);
+  });
+
   it("R15: refuses a size that is none", () => {
     const { cache } = cacheOf({ sizeOf: () => Number.NaN });
     expect(() => cache.set("a", "1")).toThrow("MEMORY_BAD_SIZE");
-    expect(() => ttlCache({ name: "x", ttlMs: 0 })).toThrow("time to live");
-    expect(() => ttlCache({ name: "x", ttlMs: 1, limitBytes: 1 })).toThrow("needs sizeOf");
+    expect(() => ttlCache({ name: "x", ttlMs: 0 })).toThrow("MEMORY_OPTION");
+    expect(() => ttlCache({ name: "x", ttlMs: 1, limitBytes: 1 })).toThrow("limitBytes needs");
   });
 
   it("R15: over 100,000 random operations it does what a plain list of entries would", () => {

@@ -11,8 +11,8 @@
  */
 
 import {
-  assert,
   type Clock,
+  guardMetrics,
   HoldfastError,
   type Linked,
   LinkedOrder,
@@ -21,25 +21,27 @@ import {
   systemClock,
   Topic,
 } from "../../base/index.ts";
+import { functionOption, knownOptions, nameOption, numberOption, optionError, partOption } from "../option.ts";
 import type { Sweepable } from "./sweeper.ts";
 
 /** "deleted" by its owner, "replaced" by another value, "expired", or "evicted" for room. */
 export type RemovalReason = "deleted" | "replaced" | "expired" | "evicted";
 
 export interface TtlCacheOptions<Key, Value> {
-  /** The label of its metrics. */
+  /** The label of its metrics. 1 to 200 characters. */
   readonly name: string;
+  /** Above 0; `Infinity` for entries that only room ends. */
   readonly ttlMs: number;
-  /** Default 100,000. */
-  readonly limitEntries?: number;
+  /** 1 or more. Default 100,000. */
+  readonly limitEntries?: number | undefined;
   /** Of all sizes. Default: no limit; needs `sizeOf`. */
-  readonly limitBytes?: number;
+  readonly limitBytes?: number | undefined;
   /** In bytes; asked once, when the value is set. */
-  readonly sizeOf?: (value: Value, key: Key) => number;
+  readonly sizeOf?: ((value: Value, key: Key) => number) | undefined;
   /** True for what must not go yet: durable things that somebody refers to. An error counts as true. */
-  readonly isReferenced?: (key: Key, value: Value) => boolean;
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  readonly isReferenced?: ((key: Key, value: Value) => boolean) | undefined;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 export interface Removal<Key, Value> {
@@ -72,9 +74,9 @@ export interface TtlCache<Key, Value> extends Sweepable {
   /** As `get`, without counting as a use. */
   peek(key: Key): Value | undefined;
   has(key: Key): boolean;
-  /** False where there is no room for it; an old value of that key is gone then, too. Throws MEMORY_BAD_SIZE. */
-  set(key: Key, value: Value, options?: { readonly ttlMs?: number }): boolean;
-  /** A new time to live for what has not expired. False where there is nothing. */
+  /** False where there is no room: then an old value is gone, too. Throws MEMORY_BAD_SIZE, MEMORY_OPTION. */
+  set(key: Key, value: Value, options?: { readonly ttlMs?: number | undefined }): boolean;
+  /** A new time to live for what has not expired. False where there is nothing. Throws MEMORY_OPTION. */
   renew(key: Key, ttlMs?: number): boolean;
   delete(key: Key): boolean;
   clear(): void;
@@ -84,6 +86,14 @@ export interface TtlCache<Key, Value> extends Sweepable {
   onRemoved(listener: Listener<Removal<Key, Value>>): Disposable;
 }
 
+const owner = { name: "ttlCache", code: "MEMORY_OPTION" } as const;
+const optionNames = [...["name", "ttlMs", "limitEntries", "limitBytes", "sizeOf", "isReferenced", "clock", "metrics"]];
+
+function lifeOption(value: unknown): number {
+  return numberOption(owner, "ttlMs", value, { least: 1e-3, endless: true });
+}
+
+/** Throws MEMORY_OPTION. */
 export function ttlCache<Key, Value>(options: TtlCacheOptions<Key, Value>): TtlCache<Key, Value> {
   return new Cache(options);
 }
@@ -102,6 +112,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
   readonly name: string;
   readonly #options: TtlCacheOptions<Key, Value>;
   readonly #clock: Clock;
+  readonly #metrics: Metrics | undefined;
   readonly #limitEntries: number;
   readonly #limitBytes: number;
   readonly #entries = new Map<Key, Entry<Key, Value>>();
@@ -115,14 +126,22 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
   #sweep: { readonly walk: MapIterator<[Key, Entry<Key, Value>]>; left: number; held: number } | undefined;
 
   constructor(options: TtlCacheOptions<Key, Value>) {
-    this.name = options.name;
+    knownOptions(owner, options, optionNames);
+    const limit = { least: 1, endless: true };
+    this.name = nameOption(owner, options.name, "cache");
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
-    this.#limitEntries = options.limitEntries ?? 100_000;
-    this.#limitBytes = options.limitBytes ?? Infinity;
-    assert(options.ttlMs > 0, "a time to live is above 0");
-    assert(this.#limitEntries >= 1 && this.#limitBytes > 0, "the limits of a cache are above 0");
-    assert(options.limitBytes === undefined || options.sizeOf !== undefined, "a limit in bytes needs sizeOf");
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#limitEntries = numberOption(owner, "limitEntries", options.limitEntries ?? 100_000, {
+      least: 1,
+      whole: true,
+    });
+    this.#limitBytes = numberOption(owner, "limitBytes", options.limitBytes ?? Infinity, limit);
+    this.#metrics = guardMetrics(options.metrics);
+    lifeOption(options.ttlMs);
+    functionOption(owner, "isReferenced", options.isReferenced);
+    if (functionOption(owner, "sizeOf", options.sizeOf) === undefined && options.limitBytes !== undefined) {
+      throw optionError(owner, "sizeOf", undefined, "a function, which limitBytes needs");
+    }
   }
 
   get size(): number {
@@ -152,26 +171,30 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     return this.#live(key) !== undefined;
   }
 
-  set(key: Key, value: Value, options: { readonly ttlMs?: number } = {}): boolean {
-    const ttlMs = options.ttlMs ?? this.#options.ttlMs;
-    assert(ttlMs > 0, "a time to live is above 0");
+  set(key: Key, value: Value, options: { readonly ttlMs?: number | undefined } = {}): boolean {
+    const ttlMs = lifeOption(options.ttlMs ?? this.#options.ttlMs);
     const bytes = this.#sizeOf(key, value);
+    const removals: Removal<Key, Value>[] = [];
     const before = this.#entries.get(key);
-    if (before !== undefined) this.#remove(key, before, this.#isExpired(before) ? "expired" : "replaced");
-    if (!this.#makeRoom(bytes)) {
+    if (before !== undefined) removals.push(this.#take(key, before, this.#isExpired(before) ? "expired" : "replaced"));
+    const hasRoom = this.#makeRoom(bytes, removals);
+    if (hasRoom) {
+      const expiresMs = this.#clock.monotonicMs() + ttlMs;
+      const entry: Entry<Key, Value> = { key, value, bytes, expiresMs, before: undefined, after: undefined };
+      this.#entries.set(key, entry);
+      this.#order.append(entry);
+      this.#bytes += bytes;
+    } else {
       this.#counts.refused++;
-      this.#options.metrics?.count("holdfast_ttl_refused_total", 1, { cache: this.name });
-      return false;
+      this.#metrics?.count("holdfast_ttl_refused_total", 1, { cache: this.name });
     }
-    const expiresMs = this.#clock.monotonicMs() + ttlMs;
-    const entry: Entry<Key, Value> = { key, value, bytes, expiresMs, before: undefined, after: undefined };
-    this.#entries.set(key, entry);
-    this.#order.append(entry);
-    this.#bytes += bytes;
-    return true;
+    // Told last: an observer may call back, and must find the cache as it is to be.
+    for (const removal of removals) this.#removed.publish(removal);
+    return hasRoom;
   }
 
   renew(key: Key, ttlMs = this.#options.ttlMs): boolean {
+    lifeOption(ttlMs);
     const entry = this.#live(key);
     if (entry === undefined) return false;
     entry.expiresMs = this.#clock.monotonicMs() + ttlMs;
@@ -182,7 +205,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     const entry = this.#entries.get(key);
     if (entry === undefined) return false;
     const isExpired = this.#isExpired(entry);
-    this.#remove(key, entry, isExpired ? "expired" : "deleted");
+    this.#removed.publish(this.#take(key, entry, isExpired ? "expired" : "deleted"));
     return !isExpired;
   }
 
@@ -213,7 +236,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
       if (done === true || !this.#isExpired(found[1])) continue;
       if (this.#isHeld(found[0], found[1])) sweep.held++;
       else {
-        this.#remove(found[0], found[1], "expired");
+        this.#removed.publish(this.#take(found[0], found[1], "expired"));
         removed++;
       }
     }
@@ -240,16 +263,17 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     }
   }
 
-  #remove(key: Key, entry: Entry<Key, Value>, reason: RemovalReason): void {
+  /** What there is to tell of it. */
+  #take(key: Key, entry: Entry<Key, Value>, reason: RemovalReason): Removal<Key, Value> {
     this.#entries.delete(key);
     this.#order.remove(entry);
     this.#bytes -= entry.bytes;
     if (reason === "expired" || reason === "evicted") this.#counts[reason]++;
-    if (this.#removed.active) this.#removed.publish({ cache: this.name, key, value: entry.value, reason });
+    return { cache: this.name, key, value: entry.value, reason };
   }
 
   /** Those used longest ago go; those that may not go yet count as used, and no more than a few are passed over. */
-  #makeRoom(bytes: number): boolean {
+  #makeRoom(bytes: number, removals: Removal<Key, Value>[]): boolean {
     if (bytes > this.#limitBytes) return false;
     let held = 0;
     while (this.#entries.size >= this.#limitEntries || this.#bytes + bytes > this.#limitBytes) {
@@ -258,7 +282,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
       if (this.#isHeld(entry.key, entry)) {
         held++;
         this.#order.moveToEnd(entry);
-      } else this.#remove(entry.key, entry, this.#isExpired(entry) ? "expired" : "evicted");
+      } else removals.push(this.#take(entry.key, entry, this.#isExpired(entry) ? "expired" : "evicted"));
     }
     return true;
   }

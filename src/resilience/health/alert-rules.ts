@@ -11,7 +11,7 @@ export interface AlertRule {
   /** Of `health.availability`, `health.level`, and for each check `checks.NAME.state` and its values. */
   readonly when: Condition;
   /** How long it must hold without a break. Default 0. */
-  readonly forMs?: number;
+  readonly forMs?: number | undefined;
 }
 
 export interface RuleChange {

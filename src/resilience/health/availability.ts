@@ -5,7 +5,8 @@
  * taking away for ever gives what adding up anew would.
  */
 
-import { assert, HoldfastError } from "../../base/index.ts";
+import { assert } from "../../base/index.ts";
+import { numberOption } from "../option.ts";
 import { type Component, type ComponentHealth, halves } from "./component.ts";
 
 /** Running at A ≥ 0.9, Degraded at A ≥ 0.5, else Critical (SPEC R8). */
@@ -18,16 +19,10 @@ const unit = 1_000_000;
 export const weightLimit = 1_000;
 export const componentLimit = 100_000;
 
-/** A weight in millionths; what is finer is rounded. Throws HEALTH_BAD_WEIGHT. */
+/** A weight in millionths; what is finer is rounded. Throws HEALTH_OPTION. */
 export function weightUnits(name: string, weight: number): number {
-  if (!(weight >= 0 && weight <= weightLimit)) {
-    throw new HoldfastError(
-      "HEALTH_BAD_WEIGHT",
-      `the weight of the component "${name}" is ${weight}, not from 0 to ${weightLimit}`,
-      { hint: "Weights are relative: 1 for an ordinary component is a good start.", details: { name } },
-    );
-  }
-  return Math.round(weight * unit);
+  const owner = { name: `the component ${JSON.stringify(name)}`, code: "HEALTH_OPTION" } as const;
+  return Math.round(numberOption(owner, "weight", weight, { least: 0, most: weightLimit }) * unit);
 }
 
 export function weightOf(units: number): number {

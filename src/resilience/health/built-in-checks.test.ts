@@ -118,4 +118,11 @@ describe("the built-in checks", () => {
       "unhealthy",
     ]);
   });
+
+  it("refuse limits that would never be met", () => {
+    expect(() => memoryCheck({ degradedAbove: 80 })).toThrow("option degradedAbove is 80, which is not a number of at");
+    expect(() => eventLoopCheck({ degradedAboveMs: Number.NaN })).toThrow("HEALTH_OPTION");
+    expect(() => eventLoopCheck({ degradedAbove: 5 } as never)).toThrow("HEALTH_OPTION");
+    expect(() => checkpointLagCheck({ lagMs: () => 0 } as never)).toThrow("HEALTH_OPTION");
+  });
 });

@@ -5,25 +5,40 @@
 
 import { type Clock, hexOf, type Random, systemClock, systemRandom, utf8 } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
+import { durationOption, knownOptions, numberOption } from "../option.ts";
 import type { CheckResult, HealthCheck } from "./check.ts";
 import type { ComponentHealth } from "./component.ts";
 import { type LoopDelaySource, loopDelaySource, type MemoryReading, readMemory } from "./machine.ts";
 
 const mebibyte = 2 ** 20;
 
+type Limits = Readonly<Record<string, number>>;
+
+/** Throws HEALTH_OPTION where a name is not among the options, or a limit is none. */
+function limitsOf<const Given extends Limits>(check: string, options: object, given: Given, others: readonly string[]) {
+  const owner = { name: check, code: "HEALTH_OPTION" } as const;
+  knownOptions(owner, options, [...Object.keys(given), "name", ...others]);
+  for (const [option, value] of Object.entries(given)) {
+    if (option.endsWith("Ms")) durationOption(owner, option, value);
+    else numberOption(owner, option, value, option.endsWith("Bytes") ? { least: 0 } : { least: 0, most: 1 });
+  }
+  return given;
+}
+
 export interface DiskSpaceOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly disk: Disk;
   readonly path: string;
   /** Default 1 GiB. */
-  readonly degradedBelowBytes?: number;
+  readonly degradedBelowBytes?: number | undefined;
   /** Default 128 MiB. */
-  readonly unhealthyBelowBytes?: number;
+  readonly unhealthyBelowBytes?: number | undefined;
 }
 
-/** Room on the file system that holds a path. */
+/** Room on the file system that holds a path. Throws HEALTH_OPTION. */
 export function diskSpaceCheck(options: DiskSpaceOptions): HealthCheck {
   const { disk, path, degradedBelowBytes = 1_024 * mebibyte, unhealthyBelowBytes = 128 * mebibyte } = options;
+  limitsOf("diskSpaceCheck", options, { degradedBelowBytes, unhealthyBelowBytes }, ["disk", "path"]);
   return {
     name: options.name ?? "disk-space",
     async check() {
@@ -39,11 +54,11 @@ const testFilePrefix = ".holdfast-health-";
 const leftoverAfterMs = 3_600_000;
 
 export interface WritableFolderOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly disk: Disk;
   readonly folder: string;
-  readonly clock?: Clock;
-  readonly random?: Random;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
 }
 
 /**
@@ -83,20 +98,34 @@ async function sweepTestFiles(disk: Disk, folder: string, beforeMs: number): Pro
 }
 
 export interface MemoryCheckOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Of the machine or the control group, from 0 to 1. Default 0.8. */
-  readonly degradedAbove?: number;
+  readonly degradedAbove?: number | undefined;
   /** Default 0.95. */
-  readonly unhealthyAbove?: number;
+  readonly unhealthyAbove?: number | undefined;
   /** Of the heap of JavaScript. Default 0.85. */
-  readonly heapDegradedAbove?: number;
+  readonly heapDegradedAbove?: number | undefined;
   /** Default 0.95. */
-  readonly heapUnhealthyAbove?: number;
-  readonly read?: () => MemoryReading;
+  readonly heapUnhealthyAbove?: number | undefined;
+  readonly read?: (() => MemoryReading) | undefined;
 }
 
-/** Memory of the machine (or of the control group, where smaller) and of this process's heap: the worse counts. */
+/**
+ * Memory of the machine (or of the control group, where smaller) and of this process's heap: the worse counts.
+ * Throws HEALTH_OPTION.
+ */
 export function memoryCheck(options: MemoryCheckOptions = {}): HealthCheck {
+  const limits = limitsOf(
+    "memoryCheck",
+    options,
+    {
+      degradedAbove: options.degradedAbove ?? 0.8,
+      unhealthyAbove: options.unhealthyAbove ?? 0.95,
+      heapDegradedAbove: options.heapDegradedAbove ?? 0.85,
+      heapUnhealthyAbove: options.heapUnhealthyAbove ?? 0.95,
+    },
+    ["read"],
+  );
   const read = options.read ?? readMemory;
   return {
     name: options.name ?? "memory",
@@ -105,8 +134,8 @@ export function memoryCheck(options: MemoryCheckOptions = {}): HealthCheck {
       const used = 1 - reading.availableBytes / Math.max(1, reading.totalBytes);
       const heap = reading.heapUsedBytes / Math.max(1, reading.heapLimitBytes);
       const state = worse(
-        above(used, options.degradedAbove ?? 0.8, options.unhealthyAbove ?? 0.95),
-        above(heap, options.heapDegradedAbove ?? 0.85, options.heapUnhealthyAbove ?? 0.95),
+        above(used, limits.degradedAbove, limits.unhealthyAbove),
+        above(heap, limits.heapDegradedAbove, limits.heapUnhealthyAbove),
       );
       const detail = `${percent(used)} of the memory and ${percent(heap)} of the heap in use`;
       return { state, detail, values: { used, heap, process_bytes: reading.processBytes } };
@@ -115,17 +144,18 @@ export function memoryCheck(options: MemoryCheckOptions = {}): HealthCheck {
 }
 
 export interface EventLoopCheckOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Of the 99th percentile since the last run. Default 100. */
-  readonly degradedAboveMs?: number;
+  readonly degradedAboveMs?: number | undefined;
   /** Default 1,000. */
-  readonly unhealthyAboveMs?: number;
-  readonly source?: LoopDelaySource;
+  readonly unhealthyAboveMs?: number | undefined;
+  readonly source?: LoopDelaySource | undefined;
 }
 
-/** How late the event loop is: what it delays, it delays for everybody. */
+/** How late the event loop is: what it delays, it delays for everybody. Throws HEALTH_OPTION. */
 export function eventLoopCheck(options: EventLoopCheckOptions = {}): HealthCheck {
   const { degradedAboveMs = 100, unhealthyAboveMs = 1_000 } = options;
+  limitsOf("eventLoopCheck", options, { degradedAboveMs, unhealthyAboveMs }, ["source"]);
   let source = options.source;
   return {
     name: options.name ?? "event-loop",
@@ -165,17 +195,18 @@ export function breakerCheck(breaker: ObservedBreaker, name = `breaker-${breaker
 }
 
 export interface CheckpointLagOptions {
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Milliseconds since the last checkpoint that is durable; undefined before the first. */
   readonly lagMs: () => number | undefined;
   readonly degradedAboveMs: number;
   /** Default: four times as much. */
-  readonly unhealthyAboveMs?: number;
+  readonly unhealthyAboveMs?: number | undefined;
 }
 
-/** How much work a crash would lose now. */
+/** How much work a crash would lose now. Throws HEALTH_OPTION. */
 export function checkpointLagCheck(options: CheckpointLagOptions): HealthCheck {
   const { degradedAboveMs, unhealthyAboveMs = 4 * degradedAboveMs } = options;
+  limitsOf("checkpointLagCheck", options, { degradedAboveMs, unhealthyAboveMs }, ["lagMs"]);
   return {
     name: options.name ?? "checkpoint-lag",
     check(): CheckResult {

@@ -5,8 +5,15 @@
  * each period that it goes on hanging counts as one more failure and one skipped run. What it says late is not heard.
  */
 
-import { type Clock, HoldfastError } from "../../base/index.ts";
+import { type Clock, HoldfastError, reportFailure } from "../../base/index.ts";
 import { type CheckResult, failureOf, type HealthCheck, resultOf } from "./check.ts";
+
+interface Run {
+  readonly controller: AbortController;
+  readonly result: Promise<CheckResult>;
+  readonly settle: (found: CheckResult) => void;
+  timedOut: boolean;
+}
 
 export class CheckRunner {
   readonly check: HealthCheck;
@@ -19,9 +26,7 @@ export class CheckRunner {
   readonly #clock: Clock;
   readonly #onResult: (result: CheckResult) => void;
   #stopTimer: (() => void) | undefined;
-  #running:
-    | { readonly controller: AbortController; readonly result: Promise<CheckResult>; timedOut: boolean }
-    | undefined;
+  #running: Run | undefined;
   #disposed = false;
 
   constructor(options: {
@@ -65,18 +70,15 @@ export class CheckRunner {
     }
     const controller = new AbortController();
     this.runs++;
-    let settle = (_: CheckResult): void => {};
-    const result = new Promise<CheckResult>((resolve) => (settle = resolve));
-    const running = { controller, result, timedOut: false };
+    const { promise: result, resolve: settle } = Promise.withResolvers<CheckResult>();
+    const running: Run = { controller, result, settle, timedOut: false };
     this.#running = running;
-    const stopTimeout = this.#clock.schedule(this.timeoutMs, () => this.#timeOut(running, settle), {
-      background: true,
-    });
+    const stopTimeout = this.#clock.schedule(this.timeoutMs, () => this.#timeOut(running), { background: true });
     controller.signal.addEventListener("abort", stopTimeout, { once: true });
     const end = (found: CheckResult): void => {
       stopTimeout();
       if (this.#running === running) this.#running = undefined;
-      if (!running.timedOut && !this.#disposed) this.#onResult(found);
+      if (!running.timedOut && !this.#disposed) this.#tell(found);
       settle(found);
     };
     void invoke(this.check, controller.signal).then(end, (error: unknown) => end(failureOf(error)));
@@ -87,13 +89,26 @@ export class CheckRunner {
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#stopTimer?.();
-    this.#running?.controller.abort(
-      new HoldfastError("HEALTH_CHECKS_STOPPED", `the check "${this.check.name}" was stopped`),
-    );
-    this.check[Symbol.dispose]?.();
+    const error = new HoldfastError("HEALTH_CHECKS_STOPPED", `the check "${this.check.name}" was stopped`);
+    this.#running?.controller.abort(error);
+    this.#running?.settle(failureOf(error));
+    try {
+      this.check[Symbol.dispose]?.();
+    } catch (fault) {
+      reportFailure("health.check", fault);
+    }
   }
 
-  #timeOut(running: { readonly controller: AbortController; timedOut: boolean }, settle: (found: CheckResult) => void) {
+  /** What hears of a result, a breaker of somebody else's say, may fail without an effect on the checks. */
+  #tell(found: CheckResult): void {
+    try {
+      this.#onResult(found);
+    } catch (fault) {
+      reportFailure("health.check", fault);
+    }
+  }
+
+  #timeOut(running: Run): void {
     running.timedOut = true;
     this.timeouts++;
     const error = new HoldfastError(
@@ -102,15 +117,15 @@ export class CheckRunner {
       { retryable: true, details: { check: this.check.name, timeoutMs: this.timeoutMs } },
     );
     const found = failureOf(error);
-    this.#onResult(found);
-    settle(found);
+    this.#tell(found);
+    running.settle(found);
     running.controller.abort(error);
   }
 
   #skip(): CheckResult {
     this.skipped++;
     const found: CheckResult = { state: "unhealthy", detail: `the check "${this.check.name}" still hangs` };
-    this.#onResult(found);
+    this.#tell(found);
     return found;
   }
 }

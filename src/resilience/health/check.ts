@@ -6,14 +6,15 @@
  * adds it: `checks.add(wal.healthCheck())`.
  */
 
+import { errorText } from "../../base/index.ts";
 import { type ComponentHealth, halves } from "./component.ts";
 
 export interface CheckResult {
   readonly state: ComponentHealth;
   /** For people: what was found. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** What was measured, for alert rules; names of letters, digits and underscores. */
-  readonly values?: Readonly<Record<string, number | string | boolean>>;
+  readonly values?: Readonly<Record<string, number | string | boolean>> | undefined;
 }
 
 export interface HealthCheck {
@@ -30,10 +31,14 @@ export interface HealthCheck {
 export function resultOf(outcome: CheckResult | boolean | void): CheckResult {
   if (outcome === undefined || outcome === true) return { state: "healthy" };
   if (outcome === false) return { state: "unhealthy" };
-  if (Object.hasOwn(halves, outcome.state)) return outcome;
-  return failureOf(new TypeError(`the check says "${outcome.state}", not healthy, degraded or unhealthy`));
+  // What a check says is checked as what it throws is: it may be anybody's, and plain JavaScript.
+  const { state, detail } = (outcome as CheckResult | null) ?? { state: "nothing" };
+  if (!Object.hasOwn(halves, state)) {
+    return failureOf(new TypeError(`the check says "${errorText(state)}", not healthy, degraded or unhealthy`));
+  }
+  return detail === undefined || typeof detail === "string" ? outcome : { ...outcome, detail: errorText(detail) };
 }
 
 export function failureOf(error: unknown): CheckResult {
-  return { state: "unhealthy", detail: error instanceof Error ? error.message : String(error) };
+  return { state: "unhealthy", detail: errorText(error) };
 }

@@ -5,7 +5,7 @@
  * make the system flap. With 1 of 1, the default, every report is believed at once.
  */
 
-import { assert, type Linked } from "../../base/index.ts";
+import type { Linked } from "../../base/index.ts";
 
 /** h of 1, 0.5 and 0 in the availability (SPEC R8). */
 export type ComponentHealth = "healthy" | "degraded" | "unhealthy";
@@ -52,9 +52,6 @@ export class Component implements Linked<Component> {
     readonly agreement: Agreement;
     readonly nowMs: number;
   }) {
-    const { agree, of } = options.agreement;
-    assert(Number.isSafeInteger(of) && of >= 1 && of <= 64, "n of k-of-n is a whole number from 1 to 64");
-    assert(Number.isSafeInteger(agree) && agree >= 1 && agree <= of, "k of k-of-n is a whole number from 1 to n");
     this.name = options.name;
     this.weight = options.weight;
     this.caps = options.caps;

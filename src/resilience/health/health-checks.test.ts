@@ -276,4 +276,80 @@ describe("health checks", () => {
     expect([breaker.state, monitor.level]).toEqual(["closed", "running"]);
     checks[Symbol.dispose]();
   });
+
+  it("a check that throws what has no text, or says a detail that is none, is heard like any other", async () => {
+    const { clock, monitor, checks } = scene();
+    checks.add({
+      name: "textless",
+      check: () => {
+        throw Object.create(null);
+      },
+    });
+    const wrong = { state: "healthy", detail: 42 } as unknown as CheckResult;
+    checks.add({ name: "numeric", check: () => wrong });
+    await checks.runAll();
+    expect(monitor.component("textless")?.state).toBe("unhealthy");
+    expect(monitor.component("numeric")).toMatchObject({ state: "healthy", detail: "42" });
+    checks[Symbol.dispose]();
+    expect(clock.timers).toBe(0);
+  });
+
+  it("a breaker of somebody else's that throws leaves the result heard and the next run made", async () => {
+    const { clock, monitor, checks } = scene();
+    const database = told("database");
+    const breaker = {
+      allowProbe: () => {
+        throw new Error("not now");
+      },
+    };
+    checks.add(database, { breaker });
+    database.says = false;
+    await checks.runAll();
+    database.says = true;
+    await checks.runAll();
+    expect(monitor.component("database")?.state).toBe("healthy");
+    await clock.advance(30_000);
+    expect(database.started).toBeGreaterThan(2);
+    checks[Symbol.dispose]();
+  });
+
+  it("disposal ends the wait for a check that ignores its signal, and one that cannot be disposed of stops no other", async () => {
+    const { clock, checks } = scene();
+    let disposed = false;
+    const hanging = { check: () => new Promise<boolean>(() => {}) };
+    checks.add({
+      ...{ name: "stubborn", ...hanging },
+      [Symbol.dispose]: () => {
+        throw new Error("in use");
+      },
+    });
+    checks.add({ ...{ name: "other", ...hanging }, [Symbol.dispose]: () => void (disposed = true) });
+    const all = checks.runAll();
+    checks[Symbol.dispose]();
+    await all;
+    expect([disposed, clock.timers]).toEqual([true, 0]);
+  });
+
+  it("options that are none are refused when checks and monitors are made", () => {
+    const monitor = healthMonitor();
+    monitor.register("b");
+    const makes: readonly (() => unknown)[] = [
+      () => healthChecks({ monitor, everyMs: 0 }),
+      () => healthChecks({ monitor, everyMs: Number.NaN }),
+      () => healthChecks({ monitor, timeoutMs: Number.NaN }),
+      () => healthChecks({} as never),
+      () => healthChecks({ monitor, rules: [{ name: "r", when: "a > 1" as never }] }),
+      () => healthChecks({ monitor }).add(told("a"), { alertAfter: 0 }),
+      () => healthChecks({ monitor }).add(told("a"), { wieght: 3 } as never),
+      () => healthMonitor({ staleMs: Number.NaN }),
+      () => healthMonitor({ runningFrom: 90 }),
+      () => healthMonitor({ runningFrom: 0.5, degradedFrom: 0.6 }),
+      () => healthMonitor({ agreement: { agree: 3, of: 2 } }),
+      () => monitor.register("a", { staleMs: 0 }),
+      () => monitor.register("a", { caps: "down" as never }),
+      () => monitor.update("b", "fine" as never),
+    ];
+    for (const make of makes) expect(make).toThrow("HEALTH_OPTION");
+    expect(monitor.size).toBe(1);
+  });
 });

@@ -10,6 +10,7 @@
 
 import {
   type Clock,
+  guardMetrics,
   HoldfastError,
   type Listener,
   type Metrics,
@@ -18,6 +19,7 @@ import {
   systemRandom,
   Topic,
 } from "../../base/index.ts";
+import { durationOption, functionOption, knownOptions, numberOption, partOption } from "../option.ts";
 import { type AlertRule, AlertRules } from "./alert-rules.ts";
 import type { CheckResult, HealthCheck } from "./check.ts";
 import { CheckRunner } from "./check-runner.ts";
@@ -33,28 +35,28 @@ export interface CheckedBreaker {
 
 export interface HealthChecksOptions {
   readonly monitor: HealthMonitor;
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly metrics?: Metrics;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  readonly metrics?: Metrics | undefined;
   /** Default 30,000. */
-  readonly everyMs?: number;
+  readonly everyMs?: number | undefined;
   /** Default 5,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Failures in a row before an alert. Default 3. */
-  readonly alertAfter?: number;
+  readonly alertAfter?: number | undefined;
   /** Evaluated after each result. */
-  readonly rules?: readonly AlertRule[];
+  readonly rules?: readonly AlertRule[] | undefined;
 }
 
 export interface CheckOptions {
-  readonly weight?: number;
-  readonly caps?: "degraded" | "critical";
-  readonly everyMs?: number;
-  readonly timeoutMs?: number;
-  readonly alertAfter?: number;
-  readonly breaker?: CheckedBreaker;
+  readonly weight?: number | undefined;
+  readonly caps?: "degraded" | "critical" | undefined;
+  readonly everyMs?: number | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly alertAfter?: number | undefined;
+  readonly breaker?: CheckedBreaker | undefined;
   /** True: an alert trips the breaker. Default false. */
-  readonly trips?: boolean;
+  readonly trips?: boolean | undefined;
 }
 
 export interface HealthAlert {
@@ -81,7 +83,7 @@ export interface CheckStatistics {
 export interface HealthChecks extends Disposable {
   /**
    * Registers a component of the check's name with the monitor and starts the check. Disposing of what comes back
-   * stops it and takes the component out. Throws HEALTH_COMPONENT_EXISTS, HEALTH_CHECKS_STOPPED.
+   * stops it and takes the component out. Throws HEALTH_OPTION, HEALTH_COMPONENT_EXISTS, HEALTH_CHECKS_STOPPED.
    */
   add(check: HealthCheck, options?: CheckOptions): Disposable;
   /** Runs every check now, those under way apart, and waits for all results: no longer than the longest time limit. */
@@ -93,6 +95,29 @@ export interface HealthChecks extends Disposable {
   onAlert(listener: Listener<HealthAlert>): Disposable;
 }
 
+const owner = { name: "healthChecks", code: "HEALTH_OPTION" } as const;
+const runNames = ["everyMs", "timeoutMs", "alertAfter"];
+const optionNames = ["monitor", "clock", "random", "metrics", "rules", ...runNames];
+const checkNames = ["weight", "caps", "breaker", "trips", ...runNames];
+
+interface RunSettings {
+  readonly everyMs: number;
+  readonly timeoutMs: number;
+  readonly alertAfter: number;
+}
+
+function runOptions(options: CheckOptions, otherwise: RunSettings): RunSettings {
+  return {
+    everyMs: durationOption(owner, "everyMs", options.everyMs ?? otherwise.everyMs, 1),
+    timeoutMs: durationOption(owner, "timeoutMs", options.timeoutMs ?? otherwise.timeoutMs, 1),
+    alertAfter: numberOption(owner, "alertAfter", options.alertAfter ?? otherwise.alertAfter, {
+      least: 1,
+      whole: true,
+    }),
+  };
+}
+
+/** Throws HEALTH_OPTION. */
 export function healthChecks(options: HealthChecksOptions): HealthChecks {
   return new Checks(options);
 }
@@ -100,6 +125,7 @@ export function healthChecks(options: HealthChecksOptions): HealthChecks {
 interface Entry {
   readonly runner: CheckRunner;
   readonly options: CheckOptions;
+  readonly alertAfter: number;
   failures: number;
   alerting: boolean;
   last: CheckResult | undefined;
@@ -110,22 +136,23 @@ class Checks implements HealthChecks {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #metrics: Metrics | undefined;
-  readonly #options: { readonly everyMs: number; readonly timeoutMs: number; readonly alertAfter: number };
+  readonly #options: RunSettings;
   readonly #entries = new Map<string, Entry>();
   readonly #rules: AlertRules;
   readonly #alerted = new Topic<HealthAlert>("health.alert");
   #disposed = false;
 
   constructor(options: HealthChecksOptions) {
-    this.#monitor = options.monitor;
-    this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? systemRandom;
-    this.#metrics = options.metrics;
-    this.#options = {
-      everyMs: options.everyMs ?? 30_000,
-      timeoutMs: options.timeoutMs ?? 5_000,
-      alertAfter: options.alertAfter ?? 3,
-    };
+    knownOptions(owner, options, optionNames);
+    this.#monitor = partOption(owner, "monitor", options.monitor ?? null, "register");
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#random = functionOption(owner, "random", options.random) ?? systemRandom;
+    this.#metrics = guardMetrics(options.metrics);
+    this.#options = runOptions(options, { everyMs: 30_000, timeoutMs: 5_000, alertAfter: 3 });
+    for (const { name, when, forMs } of options.rules ?? []) {
+      partOption(owner, `rule ${name}'s when`, when ?? null, "test");
+      durationOption(owner, `rule ${name}'s forMs`, forMs ?? 0);
+    }
     this.#rules = new AlertRules(options.rules ?? [], this.#clock);
   }
 
@@ -138,17 +165,17 @@ class Checks implements HealthChecks {
     if (this.#disposed) {
       throw new HoldfastError("HEALTH_CHECKS_STOPPED", `the check "${check.name}" comes after the checks were stopped`);
     }
-    const everyMs = options.everyMs ?? this.#options.everyMs;
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs;
+    knownOptions(owner, options, checkNames);
+    partOption(owner, "breaker", options.breaker, "allowProbe");
+    const { everyMs, timeoutMs, alertAfter } = runOptions(options, this.#options);
     const component = this.#monitor.register(check.name, {
-      ...(options.weight === undefined ? {} : { weight: options.weight }),
-      ...(options.caps === undefined ? {} : { caps: options.caps }),
+      ...{ weight: options.weight, caps: options.caps },
       // Two results are up to a period and a time limit apart while all is well.
       staleMs: Math.max(30_000, everyMs + 2 * timeoutMs),
     });
     const onResult = (result: CheckResult): void => this.#heard(entry, result);
     const runner = new CheckRunner({ check, everyMs, timeoutMs, clock: this.#clock, onResult });
-    const entry: Entry = { runner, options, failures: 0, alerting: false, last: undefined };
+    const entry: Entry = { runner, options, alertAfter, failures: 0, alerting: false, last: undefined };
     this.#entries.set(check.name, entry);
     runner.start(this.#random() * everyMs);
     return {
@@ -200,7 +227,7 @@ class Checks implements HealthChecks {
     const { name } = entry.runner.check;
     entry.failures++;
     this.#metrics?.count("holdfast_health_check_failures_total", 1, { check: name });
-    if (entry.alerting || entry.failures < (entry.options.alertAfter ?? this.#options.alertAfter)) return;
+    if (entry.alerting || entry.failures < entry.alertAfter) return;
     entry.alerting = true;
     if (entry.options.trips === true) entry.options.breaker?.trip?.(`the health check "${name}" failed: ${detail}`);
     this.#alert({ name, kind: "check", raised: true, failures: entry.failures, detail });

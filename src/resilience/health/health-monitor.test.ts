@@ -232,7 +232,7 @@ describe("a health monitor", () => {
       'Did you mean "database"?',
     ]);
     for (const weight of [-1, 1_001, Number.NaN]) {
-      expect(code(() => monitor.register("w", { weight }))).toContain("HEALTH_BAD_WEIGHT");
+      expect(code(() => monitor.register("w", { weight }))).toContain("HEALTH_OPTION");
     }
     first[Symbol.dispose]();
     const second = monitor.register("database");

@@ -13,6 +13,7 @@
 
 import {
   type Clock,
+  guardMetrics,
   HoldfastError,
   LinkedOrder,
   type Listener,
@@ -21,37 +22,38 @@ import {
   systemClock,
   Topic,
 } from "../../base/index.ts";
+import { type Complete, choiceOption, knownOptions, numberOption, partOption } from "../option.ts";
 import { Availability, componentLimit, levels, type SystemLevel, weightUnits } from "./availability.ts";
 import { type Agreement, Component, type ComponentHealth } from "./component.ts";
 import { type ComponentReport, type HealthReport, reportOf } from "./health-report.ts";
 
 export interface HealthMonitorOptions {
-  readonly clock?: Clock;
-  readonly metrics?: Metrics;
+  readonly clock?: Clock | undefined;
+  readonly metrics?: Metrics | undefined;
   /** Silence after which a component is stale. Default 30,000; `Infinity` for never. */
-  readonly staleMs?: number;
+  readonly staleMs?: number | undefined;
   /** The least availability of Running. Default 0.9. */
-  readonly runningFrom?: number;
+  readonly runningFrom?: number | undefined;
   /** The least availability of Degraded. Default 0.5. */
-  readonly degradedFrom?: number;
+  readonly degradedFrom?: number | undefined;
   /** How far above its limit the availability must be for the level to improve. Default 0. */
-  readonly margin?: number;
+  readonly margin?: number | undefined;
   /** How many of a component's last reports must agree. Default 1 of 1. */
-  readonly agreement?: Agreement;
+  readonly agreement?: Agreement | undefined;
 }
 
 export interface ComponentOptions {
   /** From 0 (told of, not counted) to 1,000, to six decimals. Default 1. */
-  readonly weight?: number;
+  readonly weight?: number | undefined;
   /**
    * The best level of the system while this component is unhealthy or stale; while it is degraded, that is Degraded.
    * Default: the availability alone decides.
    */
-  readonly caps?: "degraded" | "critical";
+  readonly caps?: "degraded" | "critical" | undefined;
   /** What it is taken for until the first report. Default healthy. */
-  readonly initial?: ComponentHealth;
-  readonly staleMs?: number;
-  readonly agreement?: Agreement;
+  readonly initial?: ComponentHealth | undefined;
+  readonly staleMs?: number | undefined;
+  readonly agreement?: Agreement | undefined;
 }
 
 export interface ReportOptions {
@@ -92,9 +94,9 @@ export interface HealthMonitor extends Disposable {
   readonly availability: number;
   readonly size: number;
   has(name: string): boolean;
-  /** Throws HEALTH_COMPONENT_EXISTS, HEALTH_TOO_MANY_COMPONENTS (100,000), HEALTH_BAD_WEIGHT. */
+  /** Throws HEALTH_COMPONENT_EXISTS, HEALTH_TOO_MANY_COMPONENTS (100,000), HEALTH_OPTION. */
   register(name: string, options?: ComponentOptions): HealthComponent;
-  /** Throws HEALTH_UNKNOWN_COMPONENT. */
+  /** Throws HEALTH_UNKNOWN_COMPONENT, HEALTH_OPTION for a state that is none. */
   update(name: string, state: ComponentHealth, options?: ReportOptions): void;
   /** False where there was none. */
   unregister(name: string): boolean;
@@ -107,7 +109,27 @@ export interface HealthMonitor extends Disposable {
   onComponentChange(listener: Listener<ComponentChange>): Disposable;
 }
 
-/** A monitor without components: Running, with an availability of 1. */
+const owner = { name: "healthMonitor", code: "HEALTH_OPTION" } as const;
+const optionNames = ["clock", "metrics", "staleMs", "runningFrom", "degradedFrom", "margin", "agreement"];
+const componentNames = ["weight", "caps", "initial", "staleMs", "agreement"];
+const share = { least: 0, most: 1 };
+
+/** How long a silence may be. */
+function silenceOption(value: unknown): number {
+  return numberOption(owner, "staleMs", value, { least: 1, endless: true });
+}
+
+function agreementOption({ agree, of }: Agreement): Agreement {
+  numberOption(owner, "agreement.of", of, { least: 1, most: 64, whole: true });
+  numberOption(owner, "agreement.agree", agree, { least: 1, most: of, whole: true });
+  return { agree, of };
+}
+
+function stateOption(option: string, value: unknown): ComponentHealth {
+  return choiceOption(owner, option, value, ["healthy", "degraded", "unhealthy"]);
+}
+
+/** A monitor without components: Running, with an availability of 1. Throws HEALTH_OPTION. */
 export function healthMonitor(options: HealthMonitorOptions = {}): HealthMonitor {
   return new Monitor(options);
 }
@@ -117,7 +139,7 @@ const detailLimit = 1_000;
 class Monitor implements HealthMonitor {
   readonly #clock: Clock;
   readonly #metrics: Metrics | undefined;
-  readonly #options: Required<Omit<HealthMonitorOptions, "clock" | "metrics">>;
+  readonly #options: Complete<Omit<HealthMonitorOptions, "clock" | "metrics">>;
   readonly #components = new Map<string, Component>();
   /** For each length of silence, who is not stale, in the order in which they were heard. */
   readonly #heard = new Map<number, LinkedOrder<Component>>();
@@ -129,14 +151,19 @@ class Monitor implements HealthMonitor {
   #disposed = false;
 
   constructor(options: HealthMonitorOptions) {
-    this.#clock = options.clock ?? systemClock;
-    this.#metrics = options.metrics;
+    knownOptions(owner, options, optionNames);
+    this.#clock = partOption(owner, "clock", options.clock, "schedule") ?? systemClock;
+    this.#metrics = guardMetrics(options.metrics);
+    const runningFrom = numberOption(owner, "runningFrom", options.runningFrom ?? 0.9, share);
     this.#options = {
-      staleMs: options.staleMs ?? 30_000,
-      runningFrom: options.runningFrom ?? 0.9,
-      degradedFrom: options.degradedFrom ?? 0.5,
-      margin: options.margin ?? 0,
-      agreement: options.agreement ?? { agree: 1, of: 1 },
+      staleMs: silenceOption(options.staleMs ?? 30_000),
+      runningFrom,
+      degradedFrom: numberOption(owner, "degradedFrom", options.degradedFrom ?? Math.min(0.5, runningFrom), {
+        ...share,
+        most: runningFrom,
+      }),
+      margin: numberOption(owner, "margin", options.margin ?? 0, share),
+      agreement: agreementOption(options.agreement ?? { agree: 1, of: 1 }),
     };
   }
 
@@ -160,13 +187,15 @@ class Monitor implements HealthMonitor {
 
   register(name: string, options: ComponentOptions = {}): HealthComponent {
     this.#refuse(name);
+    knownOptions(owner, options, componentNames);
     const component = new Component({
       name,
       weight: weightUnits(name, options.weight ?? 1),
-      caps: options.caps,
-      staleMs: options.staleMs ?? this.#options.staleMs,
-      initial: options.initial ?? "healthy",
-      agreement: options.agreement ?? this.#options.agreement,
+      caps:
+        options.caps === undefined ? undefined : choiceOption(owner, "caps", options.caps, ["degraded", "critical"]),
+      staleMs: silenceOption(options.staleMs ?? this.#options.staleMs),
+      initial: stateOption("initial", options.initial ?? "healthy"),
+      agreement: agreementOption(options.agreement ?? this.#options.agreement),
       nowMs: this.#clock.monotonicMs(),
     });
     this.#noticeStale();
@@ -189,6 +218,7 @@ class Monitor implements HealthMonitor {
   update(name: string, state: ComponentHealth, options: ReportOptions = {}): void {
     const component = this.#components.get(name);
     if (component === undefined) throw this.#unknown(name);
+    stateOption("state", state);
     this.#noticeStale();
     const from = component.effective;
     // The first word changes what is known even where it says what was assumed.

@@ -1,11 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { HoldfastError } from "../../base/index.ts";
-import { bulkhead } from "./bulkhead.ts";
-import { fallback } from "./fallback.ts";
-import { hedge } from "./hedge.ts";
-import { rateLimit } from "./rate-limit.ts";
-import { retry } from "./retry.ts";
-import { timeout } from "./timeout.ts";
+import { HoldfastError, VirtualClock } from "../base/index.ts";
+import { circuitBreaker, keyedBreakers } from "./breaker/index.ts";
+import { checkpoints, memoryCheckpoints } from "./checkpoint/index.ts";
+import { exponential } from "./compose/backoff.ts";
+import { bulkhead } from "./compose/bulkhead.ts";
+import { fallback } from "./compose/fallback.ts";
+import { hedge } from "./compose/hedge.ts";
+import { rateLimit } from "./compose/rate-limit.ts";
+import { retry } from "./compose/retry.ts";
+import { timeout } from "./compose/timeout.ts";
+import { conservativeMode } from "./conservative/index.ts";
+import { degradable } from "./degradation/index.ts";
+import { sweeper, ttlCache } from "./expiry/index.ts";
+import { healthChecks, healthMonitor } from "./health/index.ts";
 
 /** What a program without types may give. */
 const loose = (value: unknown): never => value as never;
@@ -72,5 +79,48 @@ describe("an option", () => {
     expect(() => bulkhead(loose({ concurency: 5 }))).toThrow(
       expect.objectContaining({ hint: "Did you mean concurrency?" }),
     );
+  });
+
+  it("that is undefined is as one that is not given, in every part", async () => {
+    const u = undefined;
+    const clock = new VirtualClock();
+    circuitBreaker({ name: "x", opensOn: u, openMs: u, openBackoff: u, jitter: u, halfOpen: u, ramp: u, clock: u });
+    circuitBreaker({ name: "x", opensOn: { averageRate: u, window: u }, halfOpen: { probes: u }, classifyError: u });
+    keyedBreakers({ name: "x", maximum: u, metrics: u });
+    retry({ maximumAttempts: u, backoff: u, when: u, budget: u, retryable: u, variables: u, random: u });
+    timeout({ timeoutMs: 5, mode: u, abortGraceMs: u });
+    bulkhead({ concurrency: 1, queueLimit: u, queueTimeoutMs: u, name: u });
+    rateLimit({ permits: 1, perMs: 1, burst: u, mode: u, queueLimit: u });
+    hedge({ delayMs: { quantile: 0.5, initialMs: 1, minimumMs: u, maximumMs: u }, maximumHedges: u });
+    fallback(1, { name: u, when: u });
+    exponential({ baseMs: u, jitter: u });
+    checkpoints({ backend: memoryCheckpoints(), keep: u, limitBytes: u, clock: u, randomBytes: u });
+    const monitor = healthMonitor({ clock, staleMs: u, margin: u, agreement: u, metrics: u });
+    monitor.register("x", { weight: u, caps: u, initial: u, staleMs: u });
+    using checks = healthChecks({ monitor, clock, everyMs: u, rules: u, random: u });
+    checks.add({ name: "y", check: () => true }, { weight: u, caps: u, breaker: u, alertAfter: u });
+    using mode = conservativeMode({
+      settings: 1,
+      conservative: () => 0,
+      clock,
+      triggers: u,
+      sample: u,
+      historyLimit: u,
+    });
+    const cache = ttlCache<string, number>({ name: "x", ttlMs: 5, limitBytes: u, sizeOf: u, clock: u });
+    expect([cache.set("a", 1, { ttlMs: u }), mode.active]).toEqual([true, false]);
+    using _sweeper = sweeper({ everyMs: u, sliceEntries: u });
+    const store = { get: () => u, put: () => {}, delete: () => {} };
+    const queue = { limit: u, order: u, isOutage: u, clock: u, random: u };
+    await using kept = await degradable<number>({
+      store,
+      queue,
+      cache: u,
+      ladder: u,
+      probe: u,
+      probeEveryMs: u,
+      clock,
+    });
+    expect(kept.level).toBe("normal");
   });
 });

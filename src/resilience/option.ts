@@ -1,16 +1,20 @@
 /**
- * What options may be. Each policy checks its options when it is made, so that a wrong one is met at the start of a
- * program and not in the middle of an outage: an error of code `POLICY_OPTION` names the option, its value and what is
- * allowed. A name that is not an option is refused too, with the one that was probably meant.
+ * What options may be. Each part checks its options when it is made, so that a wrong one is met at the start of a
+ * program and not in the middle of an outage: an error of code `PART_OPTION` (as in RETRY_OPTION) names the option, its
+ * value and what is allowed. A name that is not an option is refused too, with the one that was probably meant. The
+ * breaker alone has checks of its own (breaker/check-option.ts), so that an import of it stays small.
  */
 
-import { type ErrorCode, HoldfastError, nearestName } from "../../base/index.ts";
+import { type ErrorCode, HoldfastError, nearestName } from "../base/index.ts";
 
 /** What the options belong to, as the user calls it, and the code of an error about them. */
 export interface Owner {
   readonly name: string;
   readonly code: ErrorCode;
 }
+
+/** Options with every default in place. */
+export type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
 
 export interface NumberRange {
   readonly least: number;
