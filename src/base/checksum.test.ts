@@ -28,9 +28,16 @@ describe("checksums", () => {
     expect(crc32(bytes.subarray(1000), crc32(bytes.subarray(0, 1000)))).toBe(crc32(bytes));
   });
 
-  it("give FNV-1a's published values", () => {
+  it("give FNV-1a's published values, and its definition's for every length", () => {
     expect(fnv1a64(utf8(""))).toBe(0xcbf29ce484222325n);
     expect(fnv1a64(utf8("a"))).toBe(0xaf63dc4c8601ec8cn);
     expect(fnv1a64(utf8("foobar"))).toBe(0x85944171f73967e8n);
+    for (let length = 0; length < 300; length++) {
+      for (const bytes of [pattern(length), pattern(length).fill(0xff)]) {
+        let hash = 0xcbf29ce484222325n;
+        for (const byte of bytes) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+        expect(fnv1a64(bytes)).toBe(hash);
+      }
+    }
   });
 });

@@ -34,19 +34,19 @@ export function crc32(bytes: Uint8Array, seed = 0): number {
   return ~crc >>> 0;
 }
 
-/** FNV-1a, 64 bits. */
+/** FNV-1a, 64 bits: in two halves of 32 bits with whole numbers alone, which engines keep in registers. */
 export function fnv1a64(bytes: Uint8Array): bigint {
-  let high = 0xcbf29ce4;
-  let low = 0x84222325;
-  for (const byte of bytes) {
-    low = (low ^ byte) >>> 0;
-    // Times 2^40 + 0x1b3, in two halves of 32 bits.
-    const product = low * 0x1b3;
-    const carry = Math.floor(product / 2 ** 32);
-    high = (Math.imul(high, 0x1b3) + carry + (low << 8)) >>> 0;
-    low = product >>> 0;
+  let high = 0xcbf29ce4 | 0;
+  let low = 0x84222325 | 0;
+  for (let place = 0; place < bytes.length; place++) {
+    low ^= bytes[place]!;
+    // Times 2^40 + 0x1b3: the low half by its own two halves, so that no product leaves 32 bits.
+    const first = (low & 0xffff) * 0x1b3;
+    const second = (low >>> 16) * 0x1b3 + (first >>> 16);
+    high = (Math.imul(high, 0x1b3) + (second >>> 16) + (low << 8)) | 0;
+    low = (second << 16) | (first & 0xffff);
   }
-  return (BigInt(high) << 32n) | BigInt(low);
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
 
 const roundConstants = /* @__PURE__ */ (() => {

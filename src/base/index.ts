@@ -11,6 +11,7 @@ export {
   HoldfastError,
   type HoldfastErrorOptions,
 } from "./errors.ts";
+export { type Linked, LinkedOrder } from "./linked-order.ts";
 export { LruMap } from "./lru-map.ts";
 export { guardMetrics, MemoryMetrics, type MetricLabels, type Metrics } from "./metrics.ts";
 export { nearestName } from "./nearest-name.ts";

@@ -35,6 +35,7 @@ describe.each(disks)("the %s disk", (_name, newDisk) => {
     const few = new Uint8Array(10);
     expect(await file.readAt(few, 1_995)).toBe(5);
     expect(await file.readAt(few, 5_000)).toBe(0);
+    expect([file.readNow(few, 1_995), file.readNow(few, 5_000)]).toEqual([5, 0]);
   });
 
   it("cuts files and grows them again with zeros", async () => {
@@ -107,6 +108,7 @@ describe.each(disks)("the %s disk", (_name, newDisk) => {
     await open.close();
     await open.close();
     await expect(open.readAt(new Uint8Array(1), 0)).rejects.toMatchObject({ code: "DISK_CLOSED" });
+    expect(() => open.readNow(new Uint8Array(1), 0)).toThrow("DISK_CLOSED");
   });
 
   it("locks a path for one holder at a time", async () => {

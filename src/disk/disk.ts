@@ -48,6 +48,11 @@ export interface DiskFile extends AsyncDisposable {
   sizeBytes(): Promise<number>;
   /** Fills `target` from `offset` on; fewer bytes come back only at the end of the file. */
   readAt(target: Uint8Array, offset: number): Promise<number>;
+  /**
+   * As `readAt`, on the caller's thread: quicker by far where the system has the bytes in memory, and everything waits
+   * where it has not. For a few KiB.
+   */
+  readNow(target: Uint8Array, offset: number): number;
   /** Writes every byte of every part, in order and contiguous, from `offset` on. Not durable before a sync. */
   writeAt(parts: readonly Uint8Array[], offset: number): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
@@ -89,7 +94,10 @@ export interface Disk {
   list(path: string): Promise<FolderEntry[]>;
   /** undefined where nothing has that path. */
   stat(path: string): Promise<FileStat | undefined>;
-  /** Makes a folder and its parents, durably. One that is already there is no error. */
+  /**
+   * Makes a folder and its parents, durably. One that is already there is no error, and is durable afterwards: who made
+   * it may have been killed before the folder above was synced.
+   */
   makeFolder(path: string): Promise<void>;
   syncFolder(path: string): Promise<void>;
   /** Takes `path` for this process until released, or fails with DISK_LOCKED and the holder's pid. */

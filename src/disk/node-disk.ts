@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { constants, type Dirent, open as openFile, type Stats } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { HoldfastError } from "../base/index.ts";
 import {
   type Disk,
   type DiskFile,
@@ -109,11 +110,22 @@ export class NodeDisk implements Disk {
     }
     await doing("make the folder", path, async () => {
       if (found.kind !== "folder") throw systemError(missing.length === 0 ? "EEXIST" : "ENOTDIR");
+      // Each is synced before the next is made, so of those that are there only the last can be in doubt.
+      await this.#syncUnlessForeign(dirname(above));
       for (const folder of missing.toReversed()) {
         await makeOne(folder);
         await this.syncFolder(dirname(folder));
       }
     });
+  }
+
+  /** A folder that may not even be opened is not one in which a process of ours made another. */
+  async #syncUnlessForeign(path: string): Promise<void> {
+    try {
+      await this.syncFolder(path);
+    } catch (error) {
+      if (!HoldfastError.is(error) || error.code !== "DISK_DENIED") throw error;
+    }
   }
 
   async syncFolder(path: string): Promise<void> {

@@ -5,7 +5,19 @@
  * `FileHandle`, which cost as much as a write of a page.
  */
 
-import { close, fdatasync, fstat, fsync, ftruncate, read, type Stats, write, writeSync, writev } from "node:fs";
+import {
+  close,
+  fdatasync,
+  fstat,
+  fsync,
+  ftruncate,
+  read,
+  readSync,
+  type Stats,
+  write,
+  writeSync,
+  writev,
+} from "node:fs";
 import { HoldfastError } from "../base/index.ts";
 import type { DiskFile } from "./disk.ts";
 import { diskError, systemCodeOf } from "./disk-error.ts";
@@ -47,6 +59,21 @@ export class NodeFile implements DiskFile {
       );
       if (count === 0) break;
       done += count;
+    }
+    return done;
+  }
+
+  readNow(target: Uint8Array, offset: number): number {
+    if (!this.#open) throw closedError("read", this.path);
+    let done = 0;
+    while (done < target.length) {
+      try {
+        const count = readSync(this.#descriptor, target, done, target.length - done, offset + done);
+        if (count === 0) break;
+        done += count;
+      } catch (error) {
+        if (systemCodeOf(error) !== "EINTR") throw diskError("read", this.path, error);
+      }
     }
     return done;
   }

@@ -52,11 +52,9 @@ async function pooled({ name: _, ...options }: Row): Promise<string[]> {
   const runs: AvailabilityResult[] = [];
   for (let seed = 1; seed <= Number(values.seeds); seed++) runs.push(await simulateAvailability({ ...options, seed }));
   const sum = (of: (run: AvailabilityResult) => number): number => runs.reduce((all, run) => all + of(run), 0);
-  const [all, unanswered, hours] = [
-    sum((run) => run.operations),
-    sum((run) => run.unanswered),
-    sum((run) => run.hours),
-  ];
+  const all = sum((run) => run.operations);
+  const unanswered = sum((run) => run.unanswered);
+  const hours = sum((run) => run.hours);
   const whole = sum(({ answers }) => (answers["fresh"] ?? 0) + (answers["durable"] ?? 0));
   const { least, most } = poissonBounds(unanswered);
   const mtbf = unanswered === 0 ? "none seen" : figure(hours / unanswered);

@@ -15,7 +15,7 @@ function statesOf(report: CheckpointReport): number {
 
 describe("checkpoints on every disk that may be left", () => {
   it("R10: are the last acknowledged or a newer whole one, wherever the power goes", async () => {
-    expect(statesOf(await checkpointCrashes({ operations: 2, survivors: 32, seed: 1 }))).toBeGreaterThan(3_000);
+    expect(statesOf(await checkpointCrashes({ operations: 2, survivors: 32, seed: 1 }))).toBeGreaterThan(2_500);
   });
 
   it("R10: are so where a call to the system fails, at each of its occasions", async () => {

@@ -28,6 +28,7 @@ export function watchedDisk(
       path: file.path,
       sizeBytes: () => file.sizeBytes(),
       readAt: (target, offset) => file.readAt(target, offset),
+      readNow: (target, offset) => file.readNow(target, offset),
       writeAt: (parts, offset) => file.writeAt(parts, offset),
       truncate: (sizeBytes) => file.truncate(sizeBytes),
       fillZero: (from, to) => file.fillZero(from, to),

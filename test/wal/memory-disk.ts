@@ -107,6 +107,10 @@ class MemoryFile implements DiskFile {
   }
 
   async readAt(target: Uint8Array, offset: number): Promise<number> {
+    return this.readNow(target, offset);
+  }
+
+  readNow(target: Uint8Array, offset: number): number {
     const part = this.#get().subarray(offset, offset + target.length);
     target.set(part);
     return part.length;

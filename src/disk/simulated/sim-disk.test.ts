@@ -198,4 +198,21 @@ describe("a crash at a step", () => {
     expect(await statesOf(disk, "/file")).toContain("a");
     expect(await statesOf(disk, "/file")).toContain("b");
   });
+
+  it("C1: keeps a folder that somebody made who was killed before the sync, once it was made again", async () => {
+    for (const deep of ["/a", "/a/b", "/a/b/c"]) {
+      const count = new SimDisk();
+      await count.makeFolder(deep);
+      for (let step = 1; step <= count.steps; step++) {
+        const disk = new SimDisk();
+        disk.crashAtStep(step);
+        await expect(disk.makeFolder(deep)).rejects.toThrow(SimCrash);
+        const next = disk.restarted();
+        await next.makeFolder(deep);
+        for (const survivor of next.survivors(all)) {
+          expect((await survivor.disk.stat(deep))?.kind, `${deep}, killed at step ${step}`).toBe("folder");
+        }
+      }
+    }
+  });
 });

@@ -219,20 +219,22 @@ export class SimDisk implements Disk {
     this.#alive();
     let folder = this.#root;
     let above = "/";
-    const made: string[] = [];
+    let isDoubtful = true;
     for (const name of namesOf(path)) {
       const found = folder.entries.get(name);
       if (found?.kind === "file") throw diskError("make the folder", path, systemError("ENOTDIR"));
       if (found === undefined) {
+        // As the real one: the last that is there may have been made by a process that was killed before it synced.
+        if (isDoubtful && above !== "/") await this.syncFolder(dirname(above));
+        isDoubtful = false;
         this.#step("make folder", join(above, name));
-        made.push(above);
+        folder.set(name, new SimFolderNode());
+        await this.syncFolder(above);
       }
-      const next = found ?? new SimFolderNode();
-      if (found === undefined) folder.set(name, next);
-      folder = next;
+      folder = folder.entries.get(name) as SimFolderNode;
       above = join(above, name);
     }
-    for (const parent of made.reverse()) await this.syncFolder(parent);
+    if (isDoubtful && above !== "/") await this.syncFolder(dirname(above));
   }
 
   async syncFolder(path: string): Promise<void> {

@@ -39,6 +39,10 @@ export class SimFile implements DiskFile {
   }
 
   async readAt(target: Uint8Array, offset: number): Promise<number> {
+    return this.readNow(target, offset);
+  }
+
+  readNow(target: Uint8Array, offset: number): number {
     this.#ready("read");
     const { faults } = this.#machine;
     const failing = faults.strikes("failRead", this.path);

@@ -27,9 +27,8 @@
  */
 
 import { createHash } from "node:crypto";
-import { assert, bytesEqual, crc32, hexOf, utf8, utf8Text } from "../../base/index.ts";
+import { assert, bytesEqual, crc32, fnv1a64, hexOf, utf8, utf8Text } from "../../base/index.ts";
 import { idLimit, isId } from "./component.ts";
-import { fnv1a64Of } from "./fnv1a.ts";
 
 export const envelopeFormat = 1;
 export const headerBytes = 192;
@@ -78,7 +77,7 @@ export function encodeEnvelope(state: Uint8Array, options: EnvelopeOptions): Env
   assert(nonce.length === nonceBytes, "a nonce has 16 bytes");
   const bytes = new Uint8Array(headerBytes + state.length);
   const view = new DataView(bytes.buffer);
-  const fnv = fnv1a64Of(state);
+  const fnv = fnv1a64(state);
   const created = Number.isFinite(createdMs)
     ? Math.min(Math.max(0, Math.floor(createdMs)), Number.MAX_SAFE_INTEGER)
     : 0;
@@ -162,7 +161,7 @@ function payloadFault(bytes: Uint8Array, view: DataView): string | undefined {
   const found = bytes.length - headerBytes;
   if (said !== found) return `its state has ${found} bytes where its header says ${said}`;
   const state = bytes.subarray(headerBytes);
-  if (view.getBigUint64(48, true) !== fnv1a64Of(state)) return "the FNV-1a 64 of its state is wrong";
+  if (view.getBigUint64(48, true) !== fnv1a64(state)) return "the FNV-1a 64 of its state is wrong";
   if (!bytesEqual(sha256Of(bytes), bytes.subarray(56, 88))) return "its SHA-256 is wrong";
   return undefined;
 }

@@ -20,7 +20,7 @@
  */
 
 import { randomBytes as platformRandomBytes } from "node:crypto";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import { errorText, HoldfastError, hexOf, untilAborted } from "../../base/index.ts";
 import type { Disk, DiskLock } from "../../disk/index.ts";
 import {
@@ -174,7 +174,6 @@ class LocalCheckpoints implements CheckpointBackend {
       const halves = names.filter(isTemporaryName);
       for (const name of halves) await this.#discard(join(this.#folder, name)); // mutant: checkpoint-sweep
       await this.#disk.syncFolder(this.#folder); // mutant: checkpoint-open-sync
-      await this.#syncAbove(); // mutant: checkpoint-parents
       for (const { id, version } of names.flatMap((name) => parseFileName(name) ?? [])) {
         this.#next.set(id, Math.max(this.#nextOf(id), version + unconfirmedLimit + 1)); // mutant: checkpoint-gap
       }
@@ -269,18 +268,6 @@ class LocalCheckpoints implements CheckpointBackend {
         details: { folder: this.#folder },
       },
     );
-  }
-
-  /** A writer that was killed may have made folders whose names are not durable yet: nobody can tell from outside. */
-  async #syncAbove(): Promise<void> {
-    for (let path = resolve(this.#folder); path !== dirname(path); path = dirname(path)) {
-      try {
-        await this.#disk.syncFolder(dirname(path));
-      } catch (error) {
-        // What may not even be opened was not made by a writer of ours.
-        if (!hasCode(error, "DISK_DENIED")) throw error;
-      }
-    }
   }
 
   #nextOf(id: string): number {

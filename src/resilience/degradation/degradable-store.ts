@@ -64,7 +64,7 @@ export interface WriteResult {
 export interface ReadResult<V> {
   readonly value: V | undefined;
   readonly freshness: "fresh" | "stale" | "fallback";
-  /** 0 when fresh. */
+  /** 0 when fresh. Of a write that waits it goes by the wall clock, for it may come from an earlier process. */
   readonly ageMs: number;
   readonly level: StorageLevel;
 }

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { HoldfastError, MemoryMetrics, seededRandom, VirtualClock } from "../../base/index.ts";
 import { NodeDisk } from "../../disk/index.ts";
 import { circuitBreaker } from "../breaker/index.ts";
-import { timeout } from "../compose/index.ts";
+import { pipe, timeout } from "../compose/index.ts";
 import { degradable } from "./degradable.ts";
 import type { DegradableOptions, DegradableStore } from "./degradable-store.ts";
 import { diskReplayJournal } from "./disk-replay-journal.ts";
@@ -301,6 +301,20 @@ describe("a degradable store", () => {
     expect(store.written).toHaveLength(3_000);
     expect(new Set(store.keys).size).toBe(3_000);
     expect([...labels].sort()).toEqual(["durable", "fallback", "fresh", "queued-volatile"]);
+    await service[Symbol.asyncDispose]();
+  });
+
+  it("R13: what fails while the store takes no writes counts against nobody, however long that lasts", async () => {
+    // A policy that judges nothing: the level stays, and only what the store takes tells how it is.
+    const { clock, store, service } = await scene({ writePolicy: pipe() });
+    await service.put("a", "1");
+    store.awayFor = { writes: new Error("x") };
+    for (const key of ["a", "b", "c", "d"]) await service.put(key, "2");
+    await clock.advance(600_000);
+    expect([service.level, service.queue.size, service.queue.deadLetters]).toEqual(["normal", 4, []]);
+    store.awayFor = {};
+    await clock.advance(1_000);
+    expect(store.written).toEqual(["a=1", "a=2", "b=2", "c=2", "d=2"]);
     await service[Symbol.asyncDispose]();
   });
 });

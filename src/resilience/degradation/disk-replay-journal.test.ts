@@ -184,6 +184,20 @@ describe("a replay queue with a journal on a disk", () => {
     expect(await disk.readFile(`${path}.damaged`)).toEqual(damaged);
   });
 
+  it("R13: a journal that failed takes no more before it was written anew, and then from where it is whole", async () => {
+    const disk = await diskWith({ faults: [faults.failWrite({ path: /journal$/, bytes: 5 })] });
+    const journal = diskReplayJournal({ disk, path });
+    const record = (sequence: number) => ({ kind: "done", sequences: [sequence] }) as const;
+    await journal.load();
+    await journal.rewrite([record(1)]);
+    await expect(journal.append([record(2)])).rejects.toThrow("DISK_IO");
+    await expect(journal.append([record(3)])).rejects.toThrow("DEGRADED_JOURNAL_FAILED");
+    await journal.rewrite([record(1)]);
+    await journal.append([record(4)]);
+    await journal[Symbol.asyncDispose]();
+    expect(await diskReplayJournal({ disk, path }).load()).toEqual([record(1), record(4)]);
+  });
+
   it("R13: refuses records that are none", async () => {
     const disk = await diskWith();
     const journal = diskReplayJournal({ disk, path });

@@ -119,6 +119,7 @@ export class JournalWriter {
     const isWorthRewriting = this.#records >= this.#compactFrom && this.#records >= 2 * this.#alive();
     if (!this.#isBroken && !isWorthRewriting && (await this.#append(records))) return true;
     if (this.#isBroken && this.#clock.monotonicMs() < this.#retryAtMs) return false;
+    // After a failed append too: that file is not written again.
     return this.#rewrite();
   }
 
@@ -129,15 +130,14 @@ export class JournalWriter {
       this.#records += records.length;
       return true;
     } catch (error) {
-      this.#isBroken = true;
       this.failure = error;
       return false;
     }
   }
 
   async #rewrite(): Promise<boolean> {
-    const alive = this.#snapshot();
     try {
+      const alive = this.#snapshot();
       await this.#journal.rewrite(alive);
       this.#records = alive.length;
       this.#isBroken = false;

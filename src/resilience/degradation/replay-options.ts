@@ -94,6 +94,7 @@ export interface ReplayDrainOptions extends RunOptions {
   readonly targetWorks?: boolean | undefined;
 }
 
+/** Disposing of it aborts a drain, waits for what is being applied to end, and closes the journal. */
 export interface ReplayQueue<T> extends AsyncDisposable {
   readonly size: number;
   readonly deadLetters: readonly DeadLetter<T>[];

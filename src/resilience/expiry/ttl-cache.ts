@@ -14,6 +14,8 @@ import {
   type Clock,
   guardMetrics,
   HoldfastError,
+  type Linked,
+  LinkedOrder,
   type Listener,
   type Metrics,
   systemClock,
@@ -96,7 +98,8 @@ export function ttlCache<Key, Value>(options: TtlCacheOptions<Key, Value>): TtlC
   return new Cache(options);
 }
 
-interface Entry<Value> {
+interface Entry<Key, Value> extends Linked<Entry<Key, Value>> {
+  readonly key: Key;
   readonly value: Value;
   readonly bytes: number;
   expiresMs: number;
@@ -112,14 +115,15 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
   readonly #metrics: Metrics | undefined;
   readonly #limitEntries: number;
   readonly #limitBytes: number;
-  /** In order of use: a Map keeps the order in which keys were added. */
-  readonly #entries = new Map<Key, Entry<Value>>();
+  readonly #entries = new Map<Key, Entry<Key, Value>>();
+  /** In order of use, the one used longest ago first. */
+  readonly #order = new LinkedOrder<Entry<Key, Value>>();
   readonly #counts = { hits: 0, misses: 0, expired: 0, evicted: 0, refused: 0 };
   readonly #removed = new Topic<Removal<Key, Value>>("memory.removed");
   #bytes = 0;
   #held = 0;
   /** A sweep under way: where it stands, how many it has yet to look at, how many of those seen are held. */
-  #sweep: { readonly walk: MapIterator<[Key, Entry<Value>]>; left: number; held: number } | undefined;
+  #sweep: { readonly walk: MapIterator<[Key, Entry<Key, Value>]>; left: number; held: number } | undefined;
 
   constructor(options: TtlCacheOptions<Key, Value>) {
     knownOptions(owner, options, optionNames);
@@ -155,7 +159,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
       return undefined;
     }
     this.#counts.hits++;
-    this.#touch(key, entry);
+    this.#order.moveToEnd(entry);
     return entry.value;
   }
 
@@ -175,7 +179,10 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     if (before !== undefined) removals.push(this.#take(key, before, this.#isExpired(before) ? "expired" : "replaced"));
     const hasRoom = this.#makeRoom(bytes, removals);
     if (hasRoom) {
-      this.#entries.set(key, { value, bytes, expiresMs: this.#clock.monotonicMs() + ttlMs });
+      const expiresMs = this.#clock.monotonicMs() + ttlMs;
+      const entry: Entry<Key, Value> = { key, value, bytes, expiresMs, before: undefined, after: undefined };
+      this.#entries.set(key, entry);
+      this.#order.append(entry);
       this.#bytes += bytes;
     } else {
       this.#counts.refused++;
@@ -207,7 +214,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
   }
 
   *entries(): IterableIterator<[Key, Value]> {
-    for (const [key, entry] of this.#entries) if (!this.#isExpired(entry)) yield [key, entry.value];
+    for (const entry of this.#order) if (!this.#isExpired(entry)) yield [entry.key, entry.value];
   }
 
   statistics(): TtlCacheStatistics {
@@ -239,16 +246,16 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     return { removed, isDone: true };
   }
 
-  #live(key: Key): Entry<Value> | undefined {
+  #live(key: Key): Entry<Key, Value> | undefined {
     const entry = this.#entries.get(key);
     return entry === undefined || this.#isExpired(entry) ? undefined : entry;
   }
 
-  #isExpired(entry: Entry<Value>): boolean {
+  #isExpired(entry: Entry<Key, Value>): boolean {
     return this.#clock.monotonicMs() >= entry.expiresMs;
   }
 
-  #isHeld(key: Key, entry: Entry<Value>): boolean {
+  #isHeld(key: Key, entry: Entry<Key, Value>): boolean {
     try {
       return this.#options.isReferenced?.(key, entry.value) === true;
     } catch {
@@ -256,14 +263,10 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     }
   }
 
-  #touch(key: Key, entry: Entry<Value>): void {
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-  }
-
   /** What there is to tell of it. */
-  #take(key: Key, entry: Entry<Value>, reason: RemovalReason): Removal<Key, Value> {
+  #take(key: Key, entry: Entry<Key, Value>, reason: RemovalReason): Removal<Key, Value> {
     this.#entries.delete(key);
+    this.#order.remove(entry);
     this.#bytes -= entry.bytes;
     if (reason === "expired" || reason === "evicted") this.#counts[reason]++;
     return { cache: this.name, key, value: entry.value, reason };
@@ -274,13 +277,12 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     if (bytes > this.#limitBytes) return false;
     let held = 0;
     while (this.#entries.size >= this.#limitEntries || this.#bytes + bytes > this.#limitBytes) {
-      const [oldest] = this.#entries;
-      if (oldest === undefined || held >= Math.min(searchLimit, this.#entries.size)) return false;
-      const [key, entry] = oldest;
-      if (this.#isHeld(key, entry)) {
+      const entry = this.#order.first;
+      if (entry === undefined || held >= Math.min(searchLimit, this.#entries.size)) return false;
+      if (this.#isHeld(entry.key, entry)) {
         held++;
-        this.#touch(key, entry);
-      } else removals.push(this.#take(key, entry, this.#isExpired(entry) ? "expired" : "evicted"));
+        this.#order.moveToEnd(entry);
+      } else removals.push(this.#take(entry.key, entry, this.#isExpired(entry) ? "expired" : "evicted"));
     }
     return true;
   }

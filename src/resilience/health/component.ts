@@ -5,6 +5,8 @@
  * make the system flap. With 1 of 1, the default, every report is believed at once.
  */
 
+import type { Linked } from "../../base/index.ts";
+
 /** h of 1, 0.5 and 0 in the availability (SPEC R8). */
 export type ComponentHealth = "healthy" | "degraded" | "unhealthy";
 
@@ -18,7 +20,10 @@ export interface Agreement {
   readonly of: number;
 }
 
-export class Component {
+export class Component implements Linked<Component> {
+  /** Among those that are not stale, in the order in which they were heard. */
+  before: Component | undefined;
+  after: Component | undefined;
   readonly name: string;
   /** In millionths, so that sums are exact. */
   readonly weight: number;

@@ -70,6 +70,12 @@ describe("a health monitor", () => {
     expect(changes).toEqual([]);
     await clock.advance(910);
     expect(changes.map(({ to }) => to)).toEqual(["degraded", "critical"]);
+    await clock.advance(10_000);
+    expect(clock.timers).toBe(0);
+    for (let number = 0; number < 1_000; number++) monitor.update(`c${number}`, "healthy");
+    expect([clock.timers, changes.at(-1)?.to]).toEqual([1, "running"]);
+    await clock.advance(1_010);
+    expect(changes.at(-1)?.to).toBe("critical");
     subscription[Symbol.dispose]();
     await clock.advance(10_000);
     expect(clock.timers).toBe(0);

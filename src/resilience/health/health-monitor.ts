@@ -15,6 +15,7 @@ import {
   type Clock,
   guardMetrics,
   HoldfastError,
+  LinkedOrder,
   type Listener,
   type Metrics,
   nearestName,
@@ -141,7 +142,7 @@ class Monitor implements HealthMonitor {
   readonly #options: Complete<Omit<HealthMonitorOptions, "clock" | "metrics">>;
   readonly #components = new Map<string, Component>();
   /** For each length of silence, who is not stale, in the order in which they were heard. */
-  readonly #heard = new Map<number, Map<string, Component>>();
+  readonly #heard = new Map<number, LinkedOrder<Component>>();
   readonly #availability = new Availability();
   readonly #levelChanged = new Topic<LevelChange>("health.level");
   readonly #componentChanged = new Topic<ComponentChange>("health.component");
@@ -199,7 +200,7 @@ class Monitor implements HealthMonitor {
     });
     this.#noticeStale();
     this.#components.set(name, component);
-    this.#listOf(component).set(name, component);
+    this.#listOf(component).append(component);
     this.#availability.add(component);
     this.#told(component, undefined, component.effective);
     this.#watchStaleness();
@@ -230,9 +231,8 @@ class Monitor implements HealthMonitor {
     component.detail = options.detail?.slice(0, detailLimit);
     component.values = options.values;
     this.#availability.add(component);
-    const list = this.#listOf(component);
-    list.delete(name);
-    list.set(name, component);
+    if (wasStale) this.#listOf(component).append(component);
+    else this.#listOf(component).moveToEnd(component);
     if (from === component.effective && !wasUnheard) return;
     if (from !== component.effective) component.sinceMs = nowMs;
     this.#told(component, from, component.effective);
@@ -246,8 +246,8 @@ class Monitor implements HealthMonitor {
     const from = component.effective;
     this.#components.delete(name);
     const list = this.#listOf(component);
-    list.delete(name);
-    if (list.size === 0) this.#heard.delete(component.staleMs);
+    if (!component.isStale) list.remove(component);
+    if (list.first === undefined) this.#heard.delete(component.staleMs);
     this.#availability.remove(component);
     this.#told(component, from, undefined);
     return true;
@@ -294,10 +294,10 @@ class Monitor implements HealthMonitor {
   #noticeStale(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const [staleMs, list] of this.#heard) {
-      for (const [name, component] of list) {
+      for (let component = list.first; component !== undefined; component = list.first) {
         if (nowMs - component.heardMs < staleMs) break;
         const from = component.effective;
-        list.delete(name);
+        list.remove(component);
         this.#availability.remove(component);
         component.isStale = true;
         this.#availability.add(component);
@@ -313,10 +313,7 @@ class Monitor implements HealthMonitor {
     if (!this.#levelChanged.active && !this.#componentChanged.active) return;
     let nextMs = Infinity;
     for (const [staleMs, list] of this.#heard) {
-      for (const component of list.values()) {
-        nextMs = Math.min(nextMs, component.heardMs + staleMs);
-        break;
-      }
+      if (list.first !== undefined) nextMs = Math.min(nextMs, list.first.heardMs + staleMs);
     }
     if (nextMs === Infinity) return;
     const onTime = (): void => {
@@ -336,6 +333,7 @@ class Monitor implements HealthMonitor {
     this.#metrics?.gauge("holdfast_health_availability", availability);
     this.#componentChanged.publish({ name, from, to, stale: isStale, detail });
     if (this.#level === before) return;
+    this.#metrics?.gauge("holdfast_health_level", levels.indexOf(this.#level));
     this.#metrics?.count("holdfast_health_level_changes_total", 1, { from: before, to: this.#level });
     this.#levelChanged.publish({ from: before, to: this.#level, availability, component: name });
   }
@@ -353,9 +351,9 @@ class Monitor implements HealthMonitor {
     return levels[Math.max(weighed, levels.indexOf(this.#availability.cap))]!;
   }
 
-  #listOf(component: Component): Map<string, Component> {
+  #listOf(component: Component): LinkedOrder<Component> {
     let list = this.#heard.get(component.staleMs);
-    if (list === undefined) this.#heard.set(component.staleMs, (list = new Map()));
+    if (list === undefined) this.#heard.set(component.staleMs, (list = new LinkedOrder()));
     return list;
   }
 

@@ -1,0 +1,313 @@
+/**
+ * The content log: what is too large to stand under a key, in immutable files, apart from the keys (SPEC S5, S6, S10).
+ *
+ * - A handle says in which file its content was first written, and stays as it is. Which file holds it now is known
+ *   here, by one table that is replaced as a whole: a read sees the old file with the old place or the new with the
+ *   new.
+ * - Compaction copies what is live of the chosen files into a new one, and commits that with one edit of the store's
+ *   manifest: the new file in, the old ones out. Before the commit nothing has changed for anybody; a failure, an abort
+ *   or a crash before it leaves the old files and sweeps the new one away. It never writes keys, so it brings back
+ *   none.
+ * - What is written meanwhile goes into files that it does not touch. One compaction at a time; it looks at memory
+ *   first.
+ * - A file that was compacted away is deleted when the last read of it has ended.
+ *
+ * The order in which things are held, from the outside in: compaction, then the table of files, then a file's reads.
+ */
+
+import { availableMemory } from "node:process";
+import { HoldfastError, type Listener, Topic } from "../../base/index.ts";
+import type { Disk } from "../../disk/index.ts";
+import { ContentFile } from "./content-file.ts";
+import { entryBytes } from "./content-format.ts";
+import type { ContentHandle } from "./content-handle.ts";
+import { ContentWriter, type WrittenContent } from "./content-writer.ts";
+
+/** The part of the store's manifest that this needs: which content files there are, changed by one durable edit. */
+export interface ContentCatalog {
+  /** Ids of the files there are, at the opening. */
+  readonly files: readonly number[];
+  /** A number that no file ever had. */
+  newFileId(): number;
+  pathOf(id: number): string;
+  /** All of it or nothing, durable when it returns; an outcome that is unknown is an error of this call. */
+  commit(edit: { readonly add: readonly WrittenContent[]; readonly remove: readonly number[] }): Promise<void>;
+}
+
+export interface ContentLogOptions {
+  readonly disk: Disk;
+  readonly folder: string;
+  readonly catalog: ContentCatalog;
+  /** Bytes of memory that are free; default the process's. */
+  readonly availableBytes?: () => number;
+  /** The share of free memory that a compaction may need. Above 0, at most 1; default 0.5 (SPEC S6). */
+  readonly memoryShare?: number;
+}
+
+export interface CompactOptions {
+  /** Whether the content is still under some key, for some reader. Asked of one pinned snapshot; must not change. */
+  readonly isLive: (handle: Pick<ContentHandle, "file" | "row" | "length">) => boolean;
+  /** Files to compact; default those of which at least `minimumGarbage` is known to be garbage. */
+  readonly files?: readonly number[];
+  /** 0 to 1; default 0.3. */
+  readonly minimumGarbage?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface CompactionResult {
+  readonly compacted: readonly number[];
+  /** undefined where nothing was live. */
+  readonly into: number | undefined;
+  readonly copiedEntries: number;
+  readonly freedBytes: number;
+}
+
+export interface CompactionProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface ContentFileStatistics {
+  readonly id: number;
+  readonly sizeBytes: number;
+  readonly contentBytes: number;
+  readonly garbageBytes: number;
+  /** Garbage over content; 0 for a file without content. */
+  readonly fragmentation: number;
+}
+
+/** A file with those who read it. */
+interface Held {
+  readonly file: ContentFile;
+  readers: number;
+  isRemoved: boolean;
+}
+
+const copyBufferBytes = 4 << 20;
+
+export class ContentLog implements AsyncDisposable {
+  readonly #options: ContentLogOptions;
+  /** Files by their own number, and by the number of every file whose content they hold: replaced as one. */
+  #files: ReadonlyMap<number, Held>;
+  #bySource: ReadonlyMap<number, Held>;
+  /** Bytes that were discarded, by the file in which they were first written. */
+  readonly #garbage = new Map<number, number>();
+  readonly #progress = new Topic<CompactionProgress>("content.compaction");
+  #compacting = false;
+
+  private constructor(options: ContentLogOptions, files: readonly ContentFile[]) {
+    this.#options = options;
+    const held = files.map((file): Held => ({ file, readers: 0, isRemoved: false }));
+    this.#files = new Map(held.map((one) => [one.file.id, one]));
+    this.#bySource = bySource(this.#files);
+  }
+
+  /** Opens the files that the catalog names, and sweeps away what is no file of it. */
+  static async open(options: ContentLogOptions): Promise<ContentLog> {
+    const { disk, folder, catalog } = options;
+    const share = options.memoryShare ?? 0.5;
+    if (!(share > 0 && share <= 1)) {
+      throw new HoldfastError("STORE_OPTION", `memoryShare is ${share}: it may be above 0, at most 1`);
+    }
+    const named = new Set(catalog.files.map((id) => catalog.pathOf(id)));
+    for (const { name } of await disk.list(folder)) {
+      const path = `${folder}/${name}`;
+      if (/\.content(\.tmp)?$/.test(name) && !named.has(path)) await disk.remove(path);
+    }
+    const opened: ContentFile[] = [];
+    try {
+      for (const id of catalog.files) opened.push(await ContentFile.open(disk, catalog.pathOf(id), id));
+      return new ContentLog(options, opened);
+    } catch (error) {
+      for (const file of opened) await file.close();
+      throw error;
+    }
+  }
+
+  /**
+   * A new file. What is added to it is there for readers once it was handed to `adopt`, after its handles' file has
+   * been committed by whoever flushes, or with `commit`.
+   */
+  async write(): Promise<{ readonly writer: ContentWriter; readonly commit: () => Promise<WrittenContent> }> {
+    const { disk, folder, catalog } = this.#options;
+    const id = catalog.newFileId();
+    const writer = await ContentWriter.create(disk, folder, catalog.pathOf(id), id);
+    const commit = async (): Promise<WrittenContent> => {
+      try {
+        const written = await writer.finish();
+        const file = await ContentFile.open(disk, catalog.pathOf(id), id);
+        await catalog.commit({ add: [written], remove: [] });
+        this.#replace([], [file]);
+        return written;
+      } catch (error) {
+        await writer.abandon();
+        throw error;
+      }
+    };
+    return { writer, commit };
+  }
+
+  /** Throws STORE_CONTENT_CORRUPT where the content is damaged, STORE_CONTENT_MISSING where no file has it. */
+  async read(handle: ContentHandle): Promise<Uint8Array> {
+    const held = this.#bySource.get(handle.file);
+    if (held === undefined) {
+      throw new HoldfastError("STORE_CONTENT_MISSING", `no file has the content of file ${handle.file}`, {
+        hint: "a file of the store is gone: verify the store, restore it from a backup",
+        details: { file: handle.file, row: handle.row },
+      });
+    }
+    held.readers++;
+    try {
+      return await held.file.read(handle);
+    } finally {
+      held.readers--;
+      await this.#deleteUnread(held);
+    }
+  }
+
+  /** Says that nobody will ask for this content again: for statistics and for the choice of files. */
+  discard(handle: ContentHandle): void {
+    this.#garbage.set(handle.file, (this.#garbage.get(handle.file) ?? 0) + handle.length);
+  }
+
+  statistics(): ContentFileStatistics[] {
+    return [...this.#files.values()].map(({ file }) => {
+      const { id, sizeBytes, contentBytes } = file;
+      const garbageBytes = Math.min(contentBytes, sum(file.sources.map((source) => this.#garbage.get(source) ?? 0)));
+      const fragmentation = contentBytes === 0 ? 0 : garbageBytes / contentBytes;
+      return { id, sizeBytes, contentBytes, garbageBytes, fragmentation };
+    });
+  }
+
+  /** Told as a compaction goes on; `holdfast:content.compaction`. */
+  onProgress(listener: Listener<CompactionProgress>): Disposable {
+    return this.#progress.subscribe(listener);
+  }
+
+  /**
+   * Copies what is live and frees the rest. Throws STORE_COMPACTION_RUNNING, STORE_COMPACTION_MEMORY, the signal's
+   * reason, and what reading and writing throw; after any of these everything is as it was.
+   */
+  async compact(options: CompactOptions): Promise<CompactionResult> {
+    if (this.#compacting) {
+      throw new HoldfastError("STORE_COMPACTION_RUNNING", "a compaction of the content log is under way", {
+        hint: "wait for it, or end it by its signal",
+        retryable: true,
+      });
+    }
+    this.#compacting = true;
+    try {
+      return await this.#compact(options);
+    } finally {
+      this.#compacting = false;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { file } of this.#files.values()) await file.close();
+  }
+
+  async #compact(options: CompactOptions): Promise<CompactionResult> {
+    options.signal?.throwIfAborted();
+    const chosen = this.#chosen(options);
+    if (chosen.length === 0) return { compacted: [], into: undefined, copiedEntries: 0, freedBytes: 0 };
+    this.#checkMemory(chosen);
+    const { disk, folder, catalog } = this.#options;
+    const id = catalog.newFileId();
+    const writer = await ContentWriter.create(disk, folder, catalog.pathOf(id), id);
+    let copiedEntries = 0;
+    let added: ContentFile | undefined;
+    let written: WrittenContent | undefined;
+    try {
+      for await (const { handle, content } of this.#live(chosen, options)) {
+        await writer.copy(handle, content);
+        copiedEntries++;
+      }
+      if (copiedEntries > 0) {
+        written = await writer.finish();
+        added = await ContentFile.open(disk, catalog.pathOf(id), id);
+      } else await writer.abandon();
+      options.signal?.throwIfAborted();
+      const remove = chosen.map(({ file }) => file.id);
+      await catalog.commit({ add: written === undefined ? [] : [written], remove });
+    } catch (error) {
+      await writer.abandon();
+      // Whether the commit took place may be unknown: the file stays, and the next opening sweeps it where nobody
+      // names it.
+      await added?.close();
+      throw error;
+    }
+    this.#replace(chosen, added === undefined ? [] : [added]);
+    await Promise.all(chosen.map((held) => this.#deleteUnread(held)));
+    const freedBytes = sum(chosen.map(({ file }) => file.sizeBytes)) - (added?.sizeBytes ?? 0);
+    return { compacted: chosen.map(({ file }) => file.id), into: added?.id, copiedEntries, freedBytes };
+  }
+
+  async *#live(chosen: readonly Held[], { isLive, signal }: CompactOptions) {
+    const totalBytes = sum(chosen.map(({ file }) => file.sizeBytes));
+    let doneBytes = 0;
+    for (const { file } of chosen) {
+      yield* file.contents(isLive, signal);
+      doneBytes += file.sizeBytes;
+      this.#progress.publish({ doneBytes, totalBytes });
+    }
+  }
+
+  #chosen({ files, minimumGarbage = 0.3 }: CompactOptions): Held[] {
+    const wanted =
+      files ??
+      this.statistics()
+        .filter((one) => one.fragmentation >= minimumGarbage)
+        .map(({ id }) => id);
+    return [...new Set(wanted)].flatMap((id) => this.#files.get(id) ?? []);
+  }
+
+  #checkMemory(chosen: readonly Held[]): void {
+    // The indexes of the old files with their order of reading, that of the new one twice, and what is being copied.
+    const neededBytes = copyBufferBytes + sum(chosen.map(({ file }) => file.entries)) * (entryBytes * 4 + 48);
+    const freeBytes = (this.#options.availableBytes ?? availableMemory)();
+    const share = this.#options.memoryShare ?? 0.5;
+    if (neededBytes <= freeBytes * share) return;
+    throw new HoldfastError(
+      "STORE_COMPACTION_MEMORY",
+      `compacting ${chosen.length} files needs ${neededBytes} bytes, more than ${share} of the ${freeBytes} that are free`,
+      {
+        hint: "compact fewer files at once, free memory, or raise memoryShare",
+        retryable: true,
+        details: { neededBytes, freeBytes, share },
+      },
+    );
+  }
+
+  /** One assignment each: whoever reads has the old table or the new one. */
+  #replace(removed: readonly Held[], added: readonly ContentFile[]): void {
+    const files = new Map(this.#files);
+    for (const held of removed) {
+      held.isRemoved = true;
+      files.delete(held.file.id);
+    }
+    for (const file of added) files.set(file.id, { file, readers: 0, isRemoved: false });
+    this.#files = files;
+    this.#bySource = bySource(files);
+    const left = new Set(this.#bySource.keys());
+    for (const source of this.#garbage.keys()) {
+      const moved = removed.some(({ file }) => file.sources.includes(source));
+      if (moved || !left.has(source)) this.#garbage.delete(source);
+    }
+  }
+
+  async #deleteUnread(held: Held): Promise<void> {
+    if (!held.isRemoved || held.readers > 0) return;
+    held.isRemoved = false;
+    await held.file.close();
+    await this.#options.disk.remove(held.file.path);
+  }
+}
+
+function bySource(files: ReadonlyMap<number, Held>): Map<number, Held> {
+  return new Map([...files.values()].flatMap((held) => held.file.sources.map((source) => [source, held] as const)));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
