@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { MemoryMetrics, seededRandom, VirtualClock } from "../../base/index.ts";
 import { cacheLimitBytes, sweepEveryMs, ttlPresets } from "./presets.ts";
 import { type Sweepable, sweeper } from "./sweeper.ts";
-import { type Removal, type TtlCacheOptions, ttlCache } from "./ttl-cache.ts";
+import { type Removal, type TtlCache, type TtlCacheOptions, ttlCache } from "./ttl-cache.ts";
 
 function cacheOf(options: Partial<TtlCacheOptions<string, string>> = {}) {
   const clock = new VirtualClock();
@@ -133,9 +133,9 @@ describe("a cache with a time to live", () => {
 
   it("R15: a guard that takes entries out itself leaves sums that are right", async () => {
     const clock = new VirtualClock();
-    const cache = ttlCache<string, string>({
+    const cache: TtlCache<string, string> = ttlCache<string, string>({
       ...{ name: "test", ttlMs: 1_000, clock, limitEntries: 2, sizeOf: (value) => value.length },
-      isReferenced: (key) => !cache.delete(key),
+      isReferenced: (key): boolean => !cache.delete(key),
     });
     for (const key of ["a", "b", "c", "d"]) expect(cache.set(key, "12345")).toBe(true);
     expect([cache.size, cache.bytes]).toEqual([2, 10]);
