@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { MemoryMetrics, seededRandom, VirtualClock } from "../../base/index.ts";
 import { cacheLimitBytes, sweepEveryMs, ttlPresets } from "./presets.ts";
 import { type Sweepable, sweeper } from "./sweeper.ts";
-import { type Removal, type TtlCacheOptions, ttlCache } from "./ttl-cache.ts";
+import { type Removal, type TtlCache, type TtlCacheOptions, ttlCache } from "./ttl-cache.ts";
 
 function cacheOf(options: Partial<TtlCacheOptions<string, string>> = {}) {
   const clock = new VirtualClock();
@@ -129,6 +129,21 @@ describe("a cache with a time to live", () => {
     expect([cache.size, cache.bytes]).toEqual([0, 0]);
     const told = removed.filter((one) => one.startsWith("a "));
     expect(told.length).toBeGreaterThan(2);
+  });
+
+  it("R15: a guard that takes entries out itself leaves sums that are right", async () => {
+    const clock = new VirtualClock();
+    const cache: TtlCache<string, string> = ttlCache<string, string>({
+      ...{ name: "test", ttlMs: 1_000, clock, limitEntries: 2, sizeOf: (value) => value.length },
+      isReferenced: (key): boolean => !cache.delete(key),
+    });
+    for (const key of ["a", "b", "c", "d"]) expect(cache.set(key, "12345")).toBe(true);
+    expect([cache.size, cache.bytes]).toEqual([2, 10]);
+    clock.advanceSync(1_000);
+    using sweeping = sweeper({ clock });
+    sweeping.add(cache);
+    await sweeping.sweep();
+    expect([cache.size, cache.bytes]).toEqual([0, 0]);
   });
 
   it("R15: no life is without an end: a time that is no number is refused by every call", () => {

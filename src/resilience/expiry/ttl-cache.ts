@@ -235,7 +235,7 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
       sweep.left = done === true ? 0 : sweep.left - 1;
       if (done === true || !this.#isExpired(found[1])) continue;
       if (this.#isHeld(found[0], found[1])) sweep.held++;
-      else {
+      else if (this.#entries.get(found[0]) === found[1]) {
         this.#removed.publish(this.#take(found[0], found[1], "expired"));
         removed++;
       }
@@ -279,7 +279,10 @@ class Cache<Key, Value> implements TtlCache<Key, Value> {
     while (this.#entries.size >= this.#limitEntries || this.#bytes + bytes > this.#limitBytes) {
       const entry = this.#order.first;
       if (entry === undefined || held >= Math.min(searchLimit, this.#entries.size)) return false;
-      if (this.#isHeld(entry.key, entry)) {
+      const isHeld = this.#isHeld(entry.key, entry);
+      // The guard is the user's, and may have taken it out itself.
+      if (this.#entries.get(entry.key) !== entry) continue;
+      if (isHeld) {
         held++;
         this.#order.moveToEnd(entry);
       } else removals.push(this.#take(entry.key, entry, this.#isExpired(entry) ? "expired" : "evicted"));
