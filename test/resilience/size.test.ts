@@ -67,4 +67,12 @@ describe("a bundle", () => {
       })()`;
     expect(await runInNewContext(program, web)).toBe("undefined,fresh,alternative,open");
   });
+
+  it.each(["breaker", "compose"])("of all of %s, with nothing left out, has no Node module", async (part) => {
+    const entry = join(import.meta.dirname, `../../src/resilience/${part}/index.ts`);
+    const build = await rolldown({ input: entry, treeshake: false, platform: "neutral", external: /^node:/ });
+    const { output } = await build.generate();
+    expect(output[0].imports).toEqual([]);
+    expect(output[0].exports.length).toBeGreaterThan(5);
+  });
 });

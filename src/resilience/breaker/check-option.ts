@@ -26,9 +26,6 @@ export function refuse(option: string, value: unknown, allowed: string): never {
   throw new HoldfastError(
     "BREAKER_OPTION",
     `a circuit breaker's ${option} is ${errorText(value)}: it may be ${allowed}`,
-    {
-      hint: `give ${option} as ${allowed}`,
-      details: { option, allowed },
-    },
+    { details: { option, allowed } },
   );
 }
