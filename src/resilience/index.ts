@@ -29,6 +29,7 @@ export {
   type Isolation,
   type KeyedBreakers,
   type KeyedBreakersOptions,
+  type KeyedSnapshot,
   keyedBreakers,
   type Opening,
   type OpeningRule,

@@ -8,6 +8,7 @@ export type { CircuitBreakerOptions } from "./options.ts";
 export type { Permit } from "./permit.ts";
 export { breakerPresets } from "./presets.ts";
 export {
+  type KeyedSnapshot,
   type RestoreResult,
   restoreBreaker,
   restoreBreakers,

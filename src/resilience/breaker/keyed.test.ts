@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { VirtualClock } from "../../base/index.ts";
-import { keyedBreakers, restoreBreakers, snapshotBreakers } from "../index.ts";
+import { type KeyedSnapshot, keyedBreakers, restoreBreakers, snapshotBreakers } from "../index.ts";
 
 const failing = (): never => {
   throw new Error("down");
@@ -48,12 +48,24 @@ describe("keyed breakers", () => {
     open("a");
     open("b");
     breakers.get("quiet").runSync(() => 1);
-    const kept = JSON.parse(JSON.stringify(snapshotBreakers(breakers))) as Record<string, unknown>;
-    expect(Object.keys(kept)).toEqual(["a", "b"]);
+    const kept = JSON.parse(JSON.stringify(snapshotBreakers(breakers))) as KeyedSnapshot;
+    expect([Object.keys(kept.keys), kept.shared]).toEqual([["a", "b"], null]);
     const again = keyedBreakers({ name: "hosts", clock });
-    const results = restoreBreakers(again, { ...kept, c: "damaged" });
+    const results = restoreBreakers(again, { keys: { ...kept.keys, c: "damaged" } });
     expect(["a", "b", "quiet", "c"].map((key) => again.get(key).state)).toEqual(["open", "open", "closed", "open"]);
-    expect(results["c"]!.status).toBe("damaged");
+    expect(results.keys["c"]!.status).toBe("damaged");
+  });
+
+  it("R6: keep the one that keys beyond the bound share over a restart, too", () => {
+    const { breakers, clock, open } = keyed(1);
+    open("a");
+    open("beyond");
+    expect(breakers.shared.state).toBe("open");
+    const again = keyedBreakers({ name: "hosts", maximum: 1, clock });
+    const { shared } = restoreBreakers(again, JSON.parse(JSON.stringify(snapshotBreakers(breakers))));
+    expect(shared).toEqual({ status: "restored" });
+    expect(again.get("a").state).toBe("open");
+    expect(again.get("beyond too").state).toBe("open");
   });
 
   it("tell of all keys in one place", () => {

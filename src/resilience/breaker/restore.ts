@@ -72,23 +72,46 @@ export function restoreBreaker(breaker: CircuitBreaker, snapshot: unknown): Rest
   return { status: "restored" };
 }
 
-/** By key, of the breakers that are not steady: the others have nothing to lose. */
-export function snapshotBreakers(breakers: KeyedBreakers): Record<string, BreakerSnapshot> {
+/** What there is to keep of a keyed set. */
+export interface KeyedSnapshot {
+  /** Of the breakers that are not steady: the others have nothing to lose but counts. */
+  readonly keys: Readonly<Record<string, BreakerSnapshot>>;
+  /** Of the one for all keys beyond the bound; null where it is steady. */
+  readonly shared: BreakerSnapshot | null;
+}
+
+export function snapshotBreakers(breakers: KeyedBreakers): KeyedSnapshot {
   const kept = [...breakers.entries()].filter(([, breaker]) => !breaker.isSteady);
-  return Object.fromEntries(kept.map(([key, breaker]) => [key, snapshotBreaker(breaker)]));
+  return {
+    keys: Object.fromEntries(kept.map(([key, breaker]) => [key, snapshotBreaker(breaker)])),
+    shared: breakers.shared.isSteady ? null : snapshotBreaker(breakers.shared),
+  };
 }
 
 /**
- * As `restoreBreaker`, for each key; at most as many as there may be. What came of it, by key: also of one that no
- * breaker can have, which restores nothing. Takes anything and never throws.
+ * As `restoreBreaker`, for each key, at most as many as there may be, and for the shared one. What came of it: by key,
+ * also of one that no breaker can have, which restores nothing. Takes anything and never throws.
  */
 export function restoreBreakers(
   breakers: KeyedBreakers,
-  snapshots: Readonly<Record<string, unknown>>,
-): Record<string, RestoreResult> {
-  if (typeof snapshots !== "object" || snapshots === null) return {};
-  const kept = Object.entries(snapshots).slice(0, breakers.maximum);
-  return Object.fromEntries(kept.map(([key, snapshot]) => [key, restoreKey(breakers, key, snapshot)]));
+  snapshot: unknown,
+): { readonly keys: Readonly<Record<string, RestoreResult>>; readonly shared: RestoreResult | null } {
+  const { keys, shared } = partsOf(snapshot);
+  const kept = keys.slice(0, breakers.maximum);
+  return {
+    keys: Object.fromEntries(kept.map(([key, one]) => [key, restoreKey(breakers, key, one)])),
+    shared: shared === undefined || shared === null ? null : restoreBreaker(breakers.shared, shared),
+  };
+}
+
+/** Of anything: what is no keyed snapshot has no parts. */
+function partsOf(snapshot: unknown): { readonly keys: readonly [string, unknown][]; readonly shared: unknown } {
+  try {
+    const { keys, shared } = (snapshot ?? {}) as { readonly keys?: unknown; readonly shared?: unknown };
+    return { keys: typeof keys === "object" && keys !== null ? Object.entries(keys) : [], shared };
+  } catch {
+    return { keys: [], shared: undefined };
+  }
 }
 
 function restoreKey(breakers: KeyedBreakers, key: string, snapshot: unknown): RestoreResult {

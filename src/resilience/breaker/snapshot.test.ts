@@ -138,13 +138,20 @@ describe("a snapshot", () => {
     const clock = new VirtualClock();
     const before = keyedBreakers({ name: "hosts", clock });
     for (const key of ["a", "__proto__", "constructor"]) before.get(key).trip("away");
-    const kept = JSON.parse(JSON.stringify(snapshotBreakers(before))) as Record<string, unknown>;
+    const kept = JSON.parse(JSON.stringify(snapshotBreakers(before))) as { keys: Record<string, unknown> };
     const long = "x".repeat(2_000);
     const after = keyedBreakers({ name: "hosts", clock });
-    const results = restoreBreakers(after, { [long]: kept.a, ...kept });
-    expect(results[long]).toMatchObject({ status: "damaged", reason: expect.stringContaining("BREAKER_KEY") });
+    const results = restoreBreakers(after, { keys: { [long]: kept.keys.a, ...kept.keys } });
+    expect(results.keys[long]).toMatchObject({ status: "damaged", reason: expect.stringContaining("BREAKER_KEY") });
     for (const key of ["a", "__proto__", "constructor"]) expect([key, after.get(key).state]).toEqual([key, "open"]);
-    for (const nothing of [null, undefined, 5, "text"]) expect(restoreBreakers(after, nothing as never)).toEqual({});
+    const throwing = Object.defineProperty({}, "keys", {
+      get: () => {
+        throw new Error("a getter's own");
+      },
+    });
+    for (const nothing of [null, undefined, 5, "text", { keys: 5 }, throwing]) {
+      expect(restoreBreakers(after, nothing)).toEqual({ keys: {}, shared: null });
+    }
     expect(after.get("b").state).toBe("closed");
   });
 
