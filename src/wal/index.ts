@@ -1,5 +1,6 @@
 export type { TornTail, WalLoss } from "./damage.ts";
 export type { DurabilityWarning } from "./durability-warning.ts";
+export { type WalCheckOptions, walCheck } from "./health-check.ts";
 export { type FileReport, type FrameReport, inspectWal, verifyWal, type WalReport } from "./inspect.ts";
 export { openWal } from "./open.ts";
 export type { Submission, WalOptions, WalRecovery, WalStatistics, WalTransaction } from "./options.ts";
