@@ -1,6 +1,6 @@
 /**
- * The log's own health check (SPEC R9): a test entry is written and synced. It is part of a transaction that is aborted,
- * so no reader and no recovery ever sees it; what it costs is a frame or two, which truncation takes away.
+ * The log's own health check (SPEC R9): a test entry is written and synced. It is part of a transaction that is
+ * aborted, so no reader and no recovery ever sees it; what it costs is a frame or two, which truncation takes away.
  */
 
 import { type Clock, systemClock, untilAborted, utf8 } from "../base/index.ts";
