@@ -3,7 +3,6 @@
  * while a writer opens the folder, the others while it saves. What the next one, and a reader in between, get back is
  * the last acknowledged version or a newer whole one.
  */
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +11,7 @@ import { checkpoints, localCheckpoints } from "../../src/resilience/checkpoint/i
 import { seededRandom } from "../support/seeded-random.ts";
 import type { CheckpointWriterOrder } from "./checkpoint-writer.ts";
 import { nameOf } from "./payload.ts";
+import { writerLife } from "./writer-life.ts";
 
 export interface CheckpointLifeReport {
   readonly run: number;
@@ -26,8 +26,7 @@ export interface CheckpointKillTrial {
 }
 
 const writer = join(import.meta.dirname, "checkpoint-writer.ts");
-const longestLifeMs = 200;
-const longestOpeningMs = 20;
+const limits = { longestLifeMs: 200, longestOpeningMs: 20 };
 
 /** What was promised, told by the writers' own lines. */
 class Promises {
@@ -77,7 +76,7 @@ export async function killCheckpointers(options: {
         ...(isLast ? { saves: 20 } : {}),
       };
       const kill = { word: random() < 0.4 ? "opening" : "restored B", share: random() };
-      const lines = await live(order, isLast ? undefined : kill);
+      const lines = await writerLife<CheckpointWriterOrder>(writer, order, isLast ? undefined : kill, limits);
       for (const line of lines) promises.hear(line);
       const saved = lines.filter((line) => line.startsWith("saved ")).length;
       const opened = lines.some((line) => line.startsWith("restored B"));
@@ -103,29 +102,4 @@ async function readFromOutside(folder: string, promises: Promises): Promise<void
     promises.found(id, { version, key: name === undefined ? "broken" : `${name.run}/${name.writer}/${name.write}` });
     if (fellBack.length > 0) promises.complaints.push(`${id} is damaged: ${JSON.stringify(fellBack)}`);
   }
-}
-
-/** What a writer said in its life. Without a kill, it must end by itself. */
-function live(order: CheckpointWriterOrder, kill: { word: string; share: number } | undefined): Promise<string[]> {
-  const child = spawn(process.execPath, [writer, JSON.stringify(order)], { stdio: ["ignore", "pipe", "pipe"] });
-  let [text, stderr, armed] = ["", "", false];
-  let timer: NodeJS.Timeout | undefined;
-  child.stderr.setEncoding("utf8").on("data", (part: string) => (stderr += part));
-  child.stdout.setEncoding("utf8").on("data", (part: string) => {
-    text += part;
-    if (kill === undefined || armed || !new RegExp(`^${kill.word}\\b`, "m").test(text)) return;
-    armed = true;
-    const longestMs = kill.word === "opening" ? longestOpeningMs : longestLifeMs;
-    timer = setTimeout(() => child.kill("SIGKILL"), kill.share * longestMs);
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (exitCode, signal) => {
-      clearTimeout(timer);
-      const asExpected = kill === undefined ? exitCode === 0 : signal === "SIGKILL";
-      // A last line without its end was cut off with its writer.
-      if (asExpected) resolve(text.split("\n").slice(0, -1));
-      else reject(new Error(`writer ${order.run} ended with ${exitCode ?? signal}: ${stderr}`));
-    });
-  });
 }

@@ -4,7 +4,6 @@
  * Half of the kills come soon after a writer begins to open the log, so that recovery is killed too; the others while
  * it writes. Between two lives the log is read from outside; what the next writer finds must be the same.
  */
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +12,7 @@ import { openWal, readWal } from "../../src/wal/index.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import type { WriterOrder } from "./kill-writer.ts";
 import { LogWitness, type ReadEntry } from "./log-witness.ts";
+import { writerLife } from "./writer-life.ts";
 
 export interface KillTrialOptions {
   readonly kills: number;
@@ -38,8 +38,7 @@ export interface KillTrial {
 }
 
 const writer = join(import.meta.dirname, "kill-writer.ts");
-const longestLifeMs = 250;
-const longestOpeningMs = 25;
+const limits = { longestLifeMs: 250, longestOpeningMs: 25 };
 const lastLifeWrites = 20;
 
 export async function killAgainAndAgain(options: KillTrialOptions): Promise<KillTrial> {
@@ -55,7 +54,12 @@ export async function killAgainAndAgain(options: KillTrialOptions): Promise<Kill
       const { format, durability } = options;
       const order = { folder, run, seed: options.seed * 1_000_003 + run * 100, format, durability };
       const wait = { word: random() < 0.5 ? "opening" : "opened", share: random() };
-      const lines = await live(isLast ? { ...order, writes: lastLifeWrites } : order, isLast ? undefined : wait);
+      const lines = await writerLife(
+        writer,
+        isLast ? { ...order, writes: lastLifeWrites } : order,
+        isLast ? undefined : wait,
+        limits,
+      );
       const spoken = lines.flatMap((line) => witness.hear(line));
       const opened = lines.find((line) => line.startsWith("opened "));
       if (opened !== undefined) witness.keep(before);
@@ -93,29 +97,4 @@ async function entriesOf(folder: string): Promise<ReadEntry[]> {
   const entries: ReadEntry[] = [];
   for await (const { sequence, payload } of readWal(new NodeDisk(), folder)) entries.push({ sequence, payload });
   return entries;
-}
-
-/** What a writer said in its life. Without a kill, it must end by itself. */
-function live(order: WriterOrder, kill: { word: string; share: number } | undefined): Promise<string[]> {
-  const child = spawn(process.execPath, [writer, JSON.stringify(order)], { stdio: ["ignore", "pipe", "pipe"] });
-  let [text, stderr, armed] = ["", "", false];
-  let timer: NodeJS.Timeout | undefined;
-  child.stderr.setEncoding("utf8").on("data", (part: string) => (stderr += part));
-  child.stdout.setEncoding("utf8").on("data", (part: string) => {
-    text += part;
-    if (kill === undefined || armed || !new RegExp(`^${kill.word}\\b`, "m").test(text)) return;
-    armed = true;
-    const longestMs = kill.word === "opening" ? longestOpeningMs : longestLifeMs;
-    timer = setTimeout(() => child.kill("SIGKILL"), kill.share * longestMs);
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (exitCode, signal) => {
-      clearTimeout(timer);
-      const asExpected = kill === undefined ? exitCode === 0 : signal === "SIGKILL";
-      // A last line without its end was cut off with its writer.
-      if (asExpected) resolve(text.split("\n").slice(0, -1));
-      else reject(new Error(`writer ${order.run} ended with ${exitCode ?? signal}: ${stderr}`));
-    });
-  });
 }
