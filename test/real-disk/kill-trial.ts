@@ -54,7 +54,7 @@ export async function killAgainAndAgain(options: KillTrialOptions): Promise<Kill
       const { format, durability } = options;
       const order = { folder, run, seed: options.seed * 1_000_003 + run * 100, format, durability };
       const wait = { word: random() < 0.5 ? "opening" : "opened", share: random() };
-      const lines = await writerLife(
+      const lines = await writerLife<WriterOrder>(
         writer,
         isLast ? { ...order, writes: lastLifeWrites } : order,
         isLast ? undefined : wait,
