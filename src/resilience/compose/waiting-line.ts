@@ -5,11 +5,16 @@
  * One listener and, where a wait is bounded, one timer for each who waits; none for an empty line.
  */
 
-import { addAbortCallback, assert, type Clock, removeAbortCallback } from "../../base/index.ts";
+import {
+  addAbortCallback,
+  assert,
+  type Clock,
+  type Linked,
+  LinkedOrder,
+  removeAbortCallback,
+} from "../../base/index.ts";
 
-interface Waiter<Turn> {
-  before: Waiter<Turn> | undefined;
-  after: Waiter<Turn> | undefined;
+interface Waiter<Turn> extends Linked<Waiter<Turn>> {
   /** Ends the wait; what it waited on is let go of. */
   readonly take: (turn: Turn) => void;
 }
@@ -25,8 +30,7 @@ export interface Wait {
 export class WaitingLine<Turn> {
   readonly #clock: Clock;
   readonly #onEmptied: () => void;
-  #first: Waiter<Turn> | undefined;
-  #last: Waiter<Turn> | undefined;
+  readonly #order = new LinkedOrder<Waiter<Turn>>();
   #length = 0;
 
   /** `onEmptied` is called when the last one leaves, served or not. */
@@ -60,7 +64,8 @@ export class WaitingLine<Turn> {
           resolve(turn);
         },
       };
-      this.#append(waiter);
+      this.#order.append(waiter);
+      this.#length++;
       if (signal !== undefined) addAbortCallback(signal, onAbort);
       const stopTimer =
         limitMs === Infinity
@@ -74,23 +79,13 @@ export class WaitingLine<Turn> {
 
   /** Gives a turn to the head, of which there must be one. */
   serve(turn: Turn): void {
-    assert(this.#first !== undefined, "a turn is for somebody");
-    this.#first.take(turn);
-  }
-
-  #append(waiter: Waiter<Turn>): void {
-    waiter.before = this.#last;
-    if (this.#last === undefined) this.#first = waiter;
-    else this.#last.after = waiter;
-    this.#last = waiter;
-    this.#length++;
+    const { first } = this.#order;
+    assert(first !== undefined, "a turn is for somebody");
+    first.take(turn);
   }
 
   #remove(waiter: Waiter<Turn>): void {
-    if (waiter.before === undefined) this.#first = waiter.after;
-    else waiter.before.after = waiter.after;
-    if (waiter.after === undefined) this.#last = waiter.before;
-    else waiter.after.before = waiter.before;
+    this.#order.remove(waiter);
     this.#length--;
     if (this.#length === 0) this.#onEmptied();
   }
