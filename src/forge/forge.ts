@@ -7,7 +7,7 @@
  */
 
 import { join } from "node:path";
-import { type Clock, HoldfastError, systemClock, toHoldfastError } from "../base/index.ts";
+import { type Clock, HoldfastError, systemClock, toHoldfastError, untilAborted } from "../base/index.ts";
 import { type Disk, NodeDisk } from "../disk/index.ts";
 import { type CellPool, type CellPoolOptions, createCellPool } from "../sandbox/index.ts";
 import type { DurabilityWarning } from "../wal/index.ts";
@@ -236,7 +236,7 @@ export class Forge implements AsyncDisposable {
   }
 
   #handleOf(job: JobEntry, active: ActiveJob): JobHandle {
-    return { id: job.id, name: job.name, result: (options) => unlessAborted(active.result.promise, options?.signal) };
+    return { id: job.id, name: job.name, result: (options) => untilAborted(active.result.promise, options?.signal) };
   }
 
   /** One job at a time, in order; its units share the cells. */
@@ -336,18 +336,5 @@ function isPassing(error: HoldfastError): boolean {
 }
 
 function finishedHandle(job: JobEntry, result: JobResult): JobHandle {
-  return { id: job.id, name: job.name, result: (options) => unlessAborted(Promise.resolve(result), options?.signal) };
-}
-
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
+  return { id: job.id, name: job.name, result: (options) => untilAborted(Promise.resolve(result), options?.signal) };
 }
