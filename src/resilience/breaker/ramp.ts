@@ -18,18 +18,18 @@ export class Ramp {
   }
 
   isOver(nowMs: number): boolean {
-    return nowMs - this.#startMs >= this.#stepMs * this.#shares.length;
+    return this.elapsedMs(nowMs) >= this.#stepMs * this.#shares.length;
   }
 
   /** The share admitted now. */
   share(nowMs: number): number {
-    return this.#shares[Math.floor((nowMs - this.#startMs) / this.#stepMs)] ?? 1;
+    return this.#shares[this.#stepAt(nowMs)] ?? 1;
   }
 
   /** The first call of every step is admitted, however few there are. */
   admits(nowMs: number): boolean {
-    const step = Math.floor((nowMs - this.#startMs) / this.#stepMs);
-    const share = this.#shares[step] ?? 1;
+    const step = this.#stepAt(nowMs);
+    const share = this.share(nowMs);
     if (step !== this.#step) {
       this.#step = step;
       this.#credit = 1 - share;
@@ -43,10 +43,14 @@ export class Ramp {
 
   /** Until the next step. */
   retryAfterMs(nowMs: number): number {
-    return this.#stepMs - ((nowMs - this.#startMs) % this.#stepMs);
+    return this.#stepMs - (this.elapsedMs(nowMs) % this.#stepMs);
   }
 
   elapsedMs(nowMs: number): number {
     return nowMs - this.#startMs;
+  }
+
+  #stepAt(nowMs: number): number {
+    return Math.floor(this.elapsedMs(nowMs) / this.#stepMs);
   }
 }
