@@ -11,7 +11,7 @@ import { systemClock } from "../../src/base/index.ts";
 import { checkpointScripts } from "./checkpoint-explore.ts";
 import { faultyScript } from "./checkpoint-small.ts";
 import { checkpointCrashes, checkpointDamage, checkpointFaultRows } from "./checkpoint-task.ts";
-import { printedResult, runMutants } from "./mutants.ts";
+import { reportMutants } from "./mutants.ts";
 
 const { values } = parseArgs({
   options: {
@@ -25,18 +25,7 @@ const progressMs = 5_000;
 
 // Stacks are not needed, and take a third of the time where every crash is an exception.
 Error.stackTraceLimit = 0;
-process.exitCode = values.mutants ? await mutants() : await simulate();
-
-async function mutants(): Promise<number> {
-  let failed = 0;
-  for await (const result of runMutants("checkpoints")) {
-    const { mutant, found } = result;
-    const isRight = mutant === undefined ? found === undefined : found !== undefined && found.by !== "broken";
-    if (!isRight) failed++;
-    process.stdout.write(`${isRight ? "ok    " : "FAILED"} ${printedResult(result)}\n`);
-  }
-  return failed === 0 ? 0 : 1;
-}
+process.exitCode = values.mutants ? await reportMutants("checkpoints") : await simulate();
 
 async function simulate(): Promise<number> {
   const [operations, survivors, seed] = [values.operations, values.survivors, values.seed].map(Number) as [

@@ -10,7 +10,7 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { systemClock } from "../../src/base/index.ts";
-import { printedResult, runMutants } from "./mutants.ts";
+import { reportMutants } from "./mutants.ts";
 import { type Task, type TaskReport, tasksOf } from "./task.ts";
 
 const { values } = parseArgs({
@@ -27,18 +27,7 @@ const { values } = parseArgs({
 const floorStates = 1_000_000;
 const progressMs = 5_000;
 
-process.exitCode = values.mutants ? await mutants() : await simulate();
-
-async function mutants(): Promise<number> {
-  let failed = 0;
-  for await (const result of runMutants("log")) {
-    const { mutant, found } = result;
-    const isRight = mutant === undefined ? found === undefined : found !== undefined && found.by !== "broken";
-    if (!isRight) failed++;
-    process.stdout.write(`${isRight ? "ok    " : "FAILED"} ${printedResult(result)}\n`);
-  }
-  return failed === 0 ? 0 : 1;
-}
+process.exitCode = values.mutants ? await reportMutants("log") : await simulate();
 
 async function simulate(): Promise<number> {
   const operations = Number(values.operations);

@@ -86,3 +86,17 @@ export function printedResult({ mutant, found }: MutantResult): string {
   if (found === undefined) return `${name} ${place} ${mutant === undefined ? "passes" : "NOT CAUGHT"}`;
   return `${name} ${place} ${found.by}: ${found.problem.replaceAll(/\s+/g, " ")}`;
 }
+
+/**
+ * Tries all of a subject's mutants, a line each. The exit code: 0 where every one was caught, and nothing without one.
+ */
+export async function reportMutants(subject: Subject): Promise<number> {
+  let failed = 0;
+  for await (const result of runMutants(subject)) {
+    const { mutant, found } = result;
+    const isRight = mutant === undefined ? found === undefined : found !== undefined && found.by !== "broken";
+    if (!isRight) failed++;
+    process.stdout.write(`${isRight ? "ok    " : "FAILED"} ${printedResult(result)}\n`);
+  }
+  return failed === 0 ? 0 : 1;
+}
