@@ -125,8 +125,8 @@ export class ContentLog implements AsyncDisposable {
   }
 
   /**
-   * A new file. What is added to it is there for readers once it was handed to `adopt`, after its handles' file has
-   * been committed by whoever flushes, or with `commit`.
+   * A new file. What is added to it is durable and there for readers once `commit` has returned; after a failure there
+   * is nothing of it.
    */
   async write(): Promise<{ readonly writer: ContentWriter; readonly commit: () => Promise<WrittenContent> }> {
     const { disk, folder, catalog } = this.#options;
