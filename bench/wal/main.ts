@@ -7,12 +7,13 @@
  * --seconds is what each contender of a row works in all, split over the rounds. Prints records per second, ratios,
  * and the floors we hold ourselves to; a missed floor says MISSED, and the exit code stays 0.
  */
+
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { seededRandom } from "../../src/base/index.ts";
 import { NodeDisk } from "../../src/disk/index.ts";
-import { seededRandom } from "../../test/support/seeded-random.ts";
 import { installPeers } from "../install.ts";
 import { type Contender, makeRecords, recordBytes, type Turn } from "./contender.ts";
 import { defaultForm, forms, holdfast, nameOf } from "./holdfast.ts";

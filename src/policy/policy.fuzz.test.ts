@@ -4,8 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { type Chance, chanceOf } from "../../test/support/mutate.ts";
-import { seededRandom } from "../../test/support/seeded-random.ts";
-import { HoldfastError } from "../base/index.ts";
+import { HoldfastError, seededRandom } from "../base/index.ts";
 import { compilePolicy, type PolicyContext } from "./index.ts";
 
 /** The other fuzz tests take a model a case; a rule is some hundred times smaller. */

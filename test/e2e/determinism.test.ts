@@ -1,11 +1,10 @@
 /** One model, one set of files: however many cells there are, and whichever unit is done first. */
 import { afterAll, describe, expect, it } from "vitest";
-import { hexOf, sha256 } from "../../src/base/index.ts";
+import { hexOf, seededRandom, sha256 } from "../../src/base/index.ts";
 import { NodeDisk } from "../../src/disk/index.ts";
 import { type ForgeOptions, openForge, tensorToolchain, type UnitCells } from "../../src/forge/index.ts";
 import { compileUnit, encodeCompileOptions } from "../../src/tensor/index.ts";
 import { pause } from "../sandbox/process-life.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import { exampleModel, newFolder, realModel, removeFolder } from "./command-line.ts";
 
 const disk = new NodeDisk();

@@ -4,8 +4,9 @@
  * Kills a compilation at seeded instants spread over its whole length, starts it again each time, and prints what each
  * kill met. Ends with 1 where anything was lost, done twice or different.
  */
+
 import { parseArgs } from "node:util";
-import { seededRandom } from "../support/seeded-random.ts";
+import { seededRandom } from "../../src/base/index.ts";
 import { exampleModel, realModel } from "./command-line.ts";
 import { compileUndisturbed, complaintsOf, killAt, type Trial } from "./kill-trial.ts";
 

@@ -1,6 +1,7 @@
 /** The main job under `kill -9`. `node test/e2e/kill-long.ts` does this at more instants and prints what each met. */
+
 import { describe, expect, it } from "vitest";
-import { seededRandom } from "../support/seeded-random.ts";
+import { seededRandom } from "../../src/base/index.ts";
 import { realModel } from "./command-line.ts";
 import { compileUndisturbed, complaintsOf, killAt } from "./kill-trial.ts";
 

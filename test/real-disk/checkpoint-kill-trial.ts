@@ -3,12 +3,13 @@
  * while a writer opens the folder, the others while it saves. What the next one, and a reader in between, get back is
  * the last acknowledged version or a newer whole one.
  */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { seededRandom } from "../../src/base/index.ts";
 import { NodeDisk } from "../../src/disk/index.ts";
 import { checkpoints, localCheckpoints } from "../../src/resilience/checkpoint/index.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import type { CheckpointWriterOrder } from "./checkpoint-writer.ts";
 import { nameOf } from "./payload.ts";
 import { writerLife } from "./writer-life.ts";

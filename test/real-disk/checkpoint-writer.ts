@@ -10,10 +10,9 @@
  *     node test/real-disk/checkpoint-writer.ts '{"folder": …, "run": 1}'
  */
 import { writeSync } from "node:fs";
-import { HoldfastError } from "../../src/base/index.ts";
+import { HoldfastError, seededRandom } from "../../src/base/index.ts";
 import { NodeDisk } from "../../src/disk/index.ts";
 import { checkpoints, localCheckpoints } from "../../src/resilience/checkpoint/index.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import { nameOf, payloadOf } from "./payload.ts";
 
 export interface CheckpointWriterOrder {

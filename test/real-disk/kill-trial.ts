@@ -4,12 +4,13 @@
  * Half of the kills come soon after a writer begins to open the log, so that recovery is killed too; the others while
  * it writes. Between two lives the log is read from outside; what the next writer finds must be the same.
  */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { seededRandom } from "../../src/base/index.ts";
 import { NodeDisk } from "../../src/disk/index.ts";
 import { openWal, readWal } from "../../src/wal/index.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import type { WriterOrder } from "./kill-writer.ts";
 import { LogWitness, type ReadEntry } from "./log-witness.ts";
 import { writerLife } from "./writer-life.ts";

@@ -13,10 +13,9 @@
  *     node test/real-disk/kill-writer.ts '{"folder": …, "run": 1, "seed": 1, "format": "binary", …}'
  */
 import { writeSync } from "node:fs";
-import { utf8 } from "../../src/base/index.ts";
+import { seededRandom, utf8 } from "../../src/base/index.ts";
 import { NodeDisk } from "../../src/disk/index.ts";
 import { openWal, type Wal } from "../../src/wal/index.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import { payloadOf, writeKey } from "./payload.ts";
 
 export interface WriterOrder {

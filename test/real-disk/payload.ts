@@ -4,8 +4,7 @@
  *
  *     r3/a1/17/0/1/400      run 3, appender a1, its 17th write, entry 0 of 1, 400 bytes in all (at least)
  */
-import { bytesEqual, fnv1a64, utf8, utf8Text } from "../../src/base/index.ts";
-import { seededRandom } from "../support/seeded-random.ts";
+import { bytesEqual, fnv1a64, seededRandom, utf8, utf8Text } from "../../src/base/index.ts";
 
 export interface PayloadName {
   readonly run: number;

@@ -1,6 +1,6 @@
 /** Short scripts of what a program does with its checkpoints, run on a simulated disk and written down in a ledger. */
 
-import { utf8, utf8Text } from "../../src/base/index.ts";
+import { seededRandom, utf8, utf8Text } from "../../src/base/index.ts";
 import type { Disk, SimDisk } from "../../src/disk/index.ts";
 import {
   type CheckpointBackend,
@@ -8,7 +8,6 @@ import {
   checkpoints,
   localCheckpoints,
 } from "../../src/resilience/checkpoint/index.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import type { CheckpointLedger } from "./checkpoint-ledger.ts";
 
 export const checkpointOperations = ["save", "large", "other", "restore", "prune", "reopen"] as const;

@@ -1,6 +1,6 @@
 /** The simulation of checkpoints cut into parts, each the same wherever and whenever it runs. */
 
-import { seededRandom } from "../support/seeded-random.ts";
+import { seededRandom } from "../../src/base/index.ts";
 import { CheckpointDamage } from "./checkpoint-damage.ts";
 import { CheckpointExploration, checkpointFaults, checkpointScripts } from "./checkpoint-explore.ts";
 import type { CheckpointOperation } from "./checkpoint-script.ts";

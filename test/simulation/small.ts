@@ -1,6 +1,6 @@
 /** A simulation of seconds that has a little of everything: what a mutant has to get past. */
 
-import { seededRandom } from "../support/seeded-random.ts";
+import { seededRandom } from "../../src/base/index.ts";
 import { DamageChecks } from "./damage.ts";
 import { Exploration, printedViolation, workloads } from "./explore.ts";
 import { FaultRun } from "./fault-rows.ts";

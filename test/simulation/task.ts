@@ -1,6 +1,6 @@
 /** The simulation cut into parts, each of which is the same wherever and whenever it runs. */
 
-import { seededRandom } from "../support/seeded-random.ts";
+import { seededRandom } from "../../src/base/index.ts";
 import { DamageChecks } from "./damage.ts";
 import { Exploration, printedViolation, workloads } from "./explore.ts";
 import { FaultRun } from "./fault-rows.ts";

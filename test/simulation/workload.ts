@@ -1,9 +1,8 @@
 /** Short scripts of what a program does with a log, run on a simulated disk and written down in a ledger. */
 
-import { utf8, utf8Text } from "../../src/base/index.ts";
+import { seededRandom, utf8, utf8Text } from "../../src/base/index.ts";
 import type { SimDisk } from "../../src/disk/index.ts";
 import { openWal, type Wal } from "../../src/wal/index.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import { type Entry, Ledger } from "./ledger.ts";
 
 export const operations = ["append", "transaction", "spanning", "group", "rotate", "truncate", "reopen"] as const;

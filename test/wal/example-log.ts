@@ -1,8 +1,7 @@
 /** A log with everything in it: single entries, groups, transactions, one of them aborted, and several files. */
-import { type Clock, systemClock, utf8 } from "../../src/base/index.ts";
+import { type Clock, seededRandom, systemClock, utf8 } from "../../src/base/index.ts";
 import type { Disk } from "../../src/disk/index.ts";
 import { openWal, readWal, type WalEntry } from "../../src/wal/index.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import type { Format } from "./log-bytes.ts";
 import { type Files, MemoryDisk } from "./memory-disk.ts";
 

@@ -4,9 +4,8 @@
  * Whatever the bytes, each ends in a HoldfastError or well; a log that could be opened goes on; a repaired one is
  * sound; and no entry is given out that was never written, unless its frame was forged with all its checksums.
  */
-import { HoldfastError, utf8 } from "../../src/base/index.ts";
+import { HoldfastError, seededRandom, utf8 } from "../../src/base/index.ts";
 import { inspectWal, openWal, readWal, repairWal, verifyWal, type WalEntry } from "../../src/wal/index.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import { type ExampleLog, folder, makeExample, readAll, repeatable } from "./example-log.ts";
 import { type Files, MemoryDisk } from "./memory-disk.ts";
 import { type Mutated, mutate } from "./mutations.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { seededRandom } from "../../../test/support/seeded-random.ts";
-import { utf8, utf8Text } from "../../base/index.ts";
+import { seededRandom, utf8, utf8Text } from "../../base/index.ts";
 import { SimCrash, SimDisk } from "../index.ts";
 
 const all = { limit: 4_096, random: () => 0 };

@@ -4,8 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { chanceOf } from "../../../test/support/mutate.ts";
-import { seededRandom } from "../../../test/support/seeded-random.ts";
-import { bytesEqual, crc32, HoldfastError, hexOf } from "../../base/index.ts";
+import { bytesEqual, crc32, HoldfastError, hexOf, seededRandom } from "../../base/index.ts";
 import { SimDisk } from "../../disk/index.ts";
 import { headerBytes } from "./envelope.ts";
 import { fileNameOf } from "./file-name.ts";

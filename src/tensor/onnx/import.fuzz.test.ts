@@ -7,8 +7,7 @@ import { describe, expect, it } from "vitest";
 import { chanceOf, damagedBytes, damagedMessage } from "../../../test/support/mutate.ts";
 import { smallNetwork } from "../../../test/support/onnx-model.ts";
 import { operatorZoo } from "../../../test/support/operator-zoo.ts";
-import { seededRandom } from "../../../test/support/seeded-random.ts";
-import { HoldfastError } from "../../base/index.ts";
+import { HoldfastError, seededRandom } from "../../base/index.ts";
 import { ModelProtoSchema } from "../gen/onnx/onnx_pb.ts";
 import { planModel } from "../plan/model-plan.ts";
 
