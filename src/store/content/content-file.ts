@@ -8,6 +8,7 @@
 import { crc32 } from "node:zlib";
 import { HoldfastError, utf8Text } from "../../base/index.ts";
 import type { Disk, DiskFile } from "../../disk/index.ts";
+import { checksumAt, readU64, viewOf } from "../little-endian.ts";
 import {
   contentVersion,
   corrupt,
@@ -20,7 +21,6 @@ import {
   recordHeadBytes,
 } from "./content-format.ts";
 import type { ContentHandle } from "./content-handle.ts";
-import { recordChecksum } from "./content-writer.ts";
 
 /** How much compaction reads at once. */
 const windowBytes = 1 << 20;
@@ -132,12 +132,12 @@ export class ContentFile {
   }
 
   #record(record: Uint8Array, offset: number): { found: ContentHandle; content: Uint8Array } {
-    const view = new DataView(record.buffer, record.byteOffset, record.length);
-    if (view.getUint32(0, true) !== recordChecksum(this.id, offset, record)) {
+    const view = viewOf(record);
+    if (view.getUint32(0, true) !== checksumAt(this.id, offset, record.subarray(4))) {
       throw corrupt(this.path, offset, "a content's checksum is wrong");
     }
     const found = {
-      file: Number(view.getBigUint64(8, true)),
+      file: readU64(view, 8),
       row: view.getUint32(16, true),
       length: view.getUint32(4, true),
       checksum: view.getUint32(20, true),
@@ -169,7 +169,7 @@ async function bytesAt(file: DiskFile, path: string, offset: number, length: num
 }
 
 function checkHeader(path: string, id: number, bytes: Uint8Array): void {
-  const view = new DataView(bytes.buffer);
+  const view = viewOf(bytes);
   if (utf8Text(bytes.subarray(0, 8)) !== fileMagic) throw corrupt(path, 0, "it does not begin as a content file does");
   if (crc32(bytes.subarray(0, 28)) !== view.getUint32(28, true)) throw corrupt(path, 0, "the head's checksum is wrong");
   const version = view.getUint32(8, true);
@@ -179,17 +179,17 @@ function checkHeader(path: string, id: number, bytes: Uint8Array): void {
       details: { path, version },
     });
   }
-  if (view.getBigUint64(16, true) !== BigInt(id)) throw corrupt(path, 16, `it is not file ${id}`);
+  if (readU64(view, 16) !== id) throw corrupt(path, 16, `it is not file ${id}`);
 }
 
 function readFooter(path: string, id: number, at: number, bytes: Uint8Array) {
-  const view = new DataView(bytes.buffer);
+  const view = viewOf(bytes);
   if (utf8Text(bytes.subarray(0, 8)) !== indexMagic) throw corrupt(path, at, "it does not end as a content file does");
   if (crc32(bytes.subarray(0, 44)) !== view.getUint32(44, true))
     throw corrupt(path, at, "the footer's checksum is wrong");
-  if (view.getBigUint64(24, true) !== BigInt(id)) throw corrupt(path, at + 24, `it is not file ${id}`);
+  if (readU64(view, 24) !== id) throw corrupt(path, at + 24, `it is not file ${id}`);
   return {
-    indexOffset: Number(view.getBigUint64(8, true)),
+    indexOffset: readU64(view, 8),
     entries: view.getUint32(16, true),
     runs: view.getUint32(20, true),
     contentBytes: view.getFloat64(32, true),
@@ -199,7 +199,7 @@ function readFooter(path: string, id: number, at: number, bytes: Uint8Array) {
 
 /** A forged index can have a right checksum: then reads fail, but none leads outside. */
 function readIndex(path: string, at: number, bytes: Uint8Array, entries: number, runs: number): Index {
-  const view = new DataView(bytes.buffer);
+  const view = viewOf(bytes);
   const offsets = new Float64Array(bytes.buffer, 0, entries);
   const rows = new Uint32Array(bytes.buffer, entries * 8 + runs * 16, entries);
   const lengths = new Uint32Array(bytes.buffer, entries * 12 + runs * 16, entries);

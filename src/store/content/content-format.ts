@@ -8,7 +8,7 @@
  *     24  0                                                               u32
  *     28  CRC-32 of bytes 0 to 27                                         u32
  *     32  records, each at a multiple of 8:
- *           0  CRC-32 of the rest of it, going on from that of the file's number and of its own offset   u32
+ *           0  CRC-32 of the rest of it, bound to this file and to its own offset (`checksumAt`)   u32
  *           4  length of the content                                      u32
  *           8  file in which it was first written                         u64
  *          16  row there                                                  u32

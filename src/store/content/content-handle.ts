@@ -11,8 +11,8 @@
  */
 
 import { HoldfastError } from "../../base/index.ts";
-
-export const handleBytes = 24;
+import { handleBytes } from "../entry.ts";
+import { readU64, viewOf, writeU64 } from "../little-endian.ts";
 
 export interface ContentHandle {
   readonly file: number;
@@ -23,22 +23,21 @@ export interface ContentHandle {
 
 export function encodeHandle({ file, row, length, checksum }: ContentHandle): Uint8Array {
   const bytes = new Uint8Array(handleBytes);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(file), true);
+  const view = viewOf(bytes);
+  writeU64(view, 0, file);
   for (const [place, value] of [row, length, checksum].entries()) view.setUint32(8 + place * 4, value, true);
   return bytes;
 }
 
 /** Throws STORE_CONTENT_CORRUPT for bytes that are no handle. */
 export function decodeHandle(bytes: Uint8Array): ContentHandle {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const file = bytes.length === handleBytes ? Number(view.getBigUint64(0, true)) : Number.NaN;
+  const view = viewOf(bytes);
+  const file = bytes.length === handleBytes ? readU64(view, 0) : Number.NaN;
   if (!Number.isSafeInteger(file) || view.getUint32(20, true) !== 0) {
     throw new HoldfastError("STORE_CONTENT_CORRUPT", `${bytes.length} bytes are no handle of content`, {
       hint: "what stands under this key was not written by the store: verify it",
     });
   }
-  return {
-    ...{ file, row: view.getUint32(8, true), length: view.getUint32(12, true), checksum: view.getUint32(16, true) },
-  };
+  const [row, length, checksum] = [view.getUint32(8, true), view.getUint32(12, true), view.getUint32(16, true)];
+  return { file, row, length, checksum };
 }

@@ -8,6 +8,8 @@
 import { crc32 } from "node:zlib";
 import { assert, HoldfastError, utf8 } from "../../base/index.ts";
 import type { Disk, DiskFile } from "../../disk/index.ts";
+import { FileOutput } from "../file-output.ts";
+import { checksumAt, viewOf, writeU64 } from "../little-endian.ts";
 import {
   contentLimitBytes,
   contentVersion,
@@ -21,7 +23,8 @@ import {
 } from "./content-format.ts";
 import type { ContentHandle } from "./content-handle.ts";
 
-const chunkBytes = 1 << 20;
+/** Written by itself: joined with others it would lie in memory a second time. */
+const largeBytes = 1 << 20;
 
 export interface WrittenContent {
   readonly file: number;
@@ -45,73 +48,74 @@ export class ContentWriter {
   readonly #file: number;
   readonly #folder: string;
   readonly #path: string;
+  readonly #output: FileOutput;
+  /** undefined after the end. */
   #open: DiskFile | undefined;
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
-  #flushedBytes = 0;
   #contentBytes = 0;
   readonly #written: Written[] = [];
 
-  private constructor(disk: Disk, folder: string, path: string, file: number) {
+  private constructor(disk: Disk, folder: string, path: string, file: number, open: DiskFile) {
     this.#disk = disk;
     this.#folder = folder;
     this.#path = path;
     this.#file = file;
+    this.#open = open;
+    this.#output = new FileOutput(open);
+    this.#output.add(header(file));
   }
 
   /** `path` gets its name with `finish`; it must not exist. */
   static async create(disk: Disk, folder: string, path: string, file: number): Promise<ContentWriter> {
-    const writer = new ContentWriter(disk, folder, path, file);
-    await disk.remove(writer.#temporaryPath);
-    writer.#open = await disk.open(writer.#temporaryPath, "create-new");
-    writer.#push(header(file));
-    return writer;
+    await disk.remove(temporary(path));
+    return new ContentWriter(disk, folder, path, file, await disk.open(temporary(path), "create-new"));
   }
 
   /** How many bytes the file would have if it were finished now. */
   get sizeBytes(): number {
-    return this.#offset + indexBytesOf(this.#written.length, 1) + footerBytes;
+    return this.#output.offset + indexBytesOf(this.#written.length, 1) + footerBytes;
   }
 
   /** Takes content over for the first time. Not durable before `finish`. Throws STORE_CONTENT_TOO_LARGE. */
   async add(content: Uint8Array): Promise<ContentHandle> {
-    const handle = {
-      ...{ file: this.#file, row: this.#written.length, length: content.length, checksum: crc32(content) },
-    };
+    const [row, length, checksum] = [this.#written.length, content.length, crc32(content)];
+    const handle = { file: this.#file, row, length, checksum };
     await this.copy(handle, content);
     return handle;
   }
 
   /** Takes over content that was first written elsewhere; its handle stays. */
   async copy(handle: ContentHandle, content: Uint8Array): Promise<void> {
+    assert(this.#open !== undefined, "a content writer is used before its end");
     if (content.length > contentLimitBytes) {
       throw new HoldfastError("STORE_CONTENT_TOO_LARGE", `a content has ${content.length} bytes`, {
         hint: `the limit is ${contentLimitBytes} bytes: cut it into pieces`,
         details: { lengthBytes: content.length, limitBytes: contentLimitBytes },
       });
     }
-    const offset = this.#offset;
+    if (content.length >= largeBytes) await this.#output.flush();
+    const { offset } = this.#output;
     this.#written.push({ source: handle.file, row: handle.row, offset, length: content.length });
     this.#contentBytes += content.length;
-    this.#push(recordOf(this.#file, offset, handle, content));
-    if (this.#waitingBytes >= chunkBytes) await this.#flush();
+    this.#output.add(recordOf(this.#file, offset, handle, content));
+    if (this.#output.isFull) await this.#output.flush();
   }
 
   async finish(): Promise<WrittenContent> {
-    const file = this.#opened();
+    const file = this.#open;
+    assert(file !== undefined, "a content writer is used before its end");
     const { index, runs } = indexOf(this.#written);
-    const indexOffset = this.#offset;
-    this.#push(index);
+    const indexOffset = this.#output.offset;
+    this.#output.add(index);
     const [entries, contentBytes] = [this.#written.length, this.#contentBytes];
-    this.#push(footer({ indexOffset, entries, runs: runs.length, file: this.#file, contentBytes, index }));
-    await this.#flush();
+    this.#output.add(footer({ indexOffset, entries, runs: runs.length, file: this.#file, contentBytes, index }));
+    await this.#output.flush();
     await file.sync();
     await file.close();
     this.#open = undefined;
-    await this.#disk.rename(this.#temporaryPath, this.#path);
+    await this.#disk.rename(temporary(this.#path), this.#path);
     await this.#disk.syncFolder(this.#folder);
     const sources = runs.map(({ source }) => source);
-    return { file: this.#file, entries, sizeBytes: this.#flushedBytes, contentBytes, sources };
+    return { file: this.#file, entries, sizeBytes: this.#output.offset, contentBytes, sources };
   }
 
   /** Leaves nothing behind; after `finish` it does nothing. */
@@ -119,62 +123,34 @@ export class ContentWriter {
     if (this.#open === undefined) return;
     await this.#open.close();
     this.#open = undefined;
-    await this.#disk.remove(this.#temporaryPath);
+    await this.#disk.remove(temporary(this.#path));
   }
+}
 
-  get #offset(): number {
-    return this.#flushedBytes + this.#waitingBytes;
-  }
-
-  get #temporaryPath(): string {
-    return `${this.#path}.tmp`;
-  }
-
-  #opened(): DiskFile {
-    assert(this.#open !== undefined, "a content writer is used before its end");
-    return this.#open;
-  }
-
-  #push(bytes: Uint8Array): void {
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-  }
-
-  async #flush(): Promise<void> {
-    const parts = this.#waiting;
-    this.#waiting = [];
-    await this.#opened().writeAt(parts, this.#flushedBytes);
-    this.#flushedBytes += this.#waitingBytes;
-    this.#waitingBytes = 0;
-  }
+function temporary(path: string): string {
+  return `${path}.tmp`;
 }
 
 function header(file: number): Uint8Array {
   const bytes = new Uint8Array(headerBytes);
-  const view = new DataView(bytes.buffer);
+  const view = viewOf(bytes);
   bytes.set(utf8(fileMagic), 0);
   view.setUint32(8, contentVersion, true);
-  view.setBigUint64(16, BigInt(file), true);
+  writeU64(view, 16, file);
   view.setUint32(28, crc32(bytes.subarray(0, 28)), true);
   return bytes;
 }
 
 function recordOf(file: number, offset: number, handle: ContentHandle, content: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(padded(recordHeadBytes + content.length));
-  const view = new DataView(bytes.buffer);
+  const view = viewOf(bytes);
   view.setUint32(4, content.length, true);
-  view.setBigUint64(8, BigInt(handle.file), true);
+  writeU64(view, 8, handle.file);
   view.setUint32(16, handle.row, true);
   view.setUint32(20, handle.checksum, true);
   bytes.set(content, recordHeadBytes);
-  view.setUint32(0, recordChecksum(file, offset, bytes.subarray(0, recordHeadBytes + content.length)), true);
+  view.setUint32(0, checksumAt(file, offset, bytes.subarray(4, recordHeadBytes + content.length)), true);
   return bytes;
-}
-
-/** Of the record without its own checksum, bound to where it lies: misplaced bytes are damage too. */
-export function recordChecksum(file: number, offset: number, record: Uint8Array): number {
-  const place = new Float64Array([file, offset]);
-  return crc32(record.subarray(4), crc32(new Uint8Array(place.buffer)));
 }
 
 interface Run {
@@ -191,7 +167,7 @@ function indexOf(written: Written[]): { index: Uint8Array; runs: readonly Run[] 
     else runs.push({ source, first: place, count: 1 });
   }
   const index = new Uint8Array(indexBytesOf(written.length, runs.length));
-  const view = new DataView(index.buffer);
+  const view = viewOf(index);
   const [runsAt, rowsAt] = [written.length * 8, written.length * 8 + runs.length * 16];
   for (const [place, { source, first, count }] of runs.entries()) {
     view.setFloat64(runsAt + place * 16, source, true);
@@ -215,12 +191,12 @@ function footer(facts: {
   readonly index: Uint8Array;
 }): Uint8Array {
   const bytes = new Uint8Array(footerBytes);
-  const view = new DataView(bytes.buffer);
+  const view = viewOf(bytes);
   bytes.set(utf8(indexMagic), 0);
-  view.setBigUint64(8, BigInt(facts.indexOffset), true);
+  writeU64(view, 8, facts.indexOffset);
   view.setUint32(16, facts.entries, true);
   view.setUint32(20, facts.runs, true);
-  view.setBigUint64(24, BigInt(facts.file), true);
+  writeU64(view, 24, facts.file);
   view.setFloat64(32, facts.contentBytes, true);
   view.setUint32(40, crc32(facts.index), true);
   view.setUint32(44, crc32(bytes.subarray(0, 44)), true);

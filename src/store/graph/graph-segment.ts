@@ -23,6 +23,7 @@
  */
 
 import { assert, crc32, HoldfastError, utf8, utf8Text } from "../../base/index.ts";
+import { viewOf } from "../little-endian.ts";
 import { compareChanges, compareText, type Direction, type EdgeChange, type GraphLayer } from "./edge.ts";
 
 const magic = "HFGRAPH1";
@@ -58,7 +59,7 @@ export function encodeGraph(changes: Iterable<EdgeChange>): Uint8Array<ArrayBuff
   const next = columns.targetStarts.slice();
   for (let place = 0; place < sorted.length; place++) columns.byTarget[next[columns.targets[place]!]!++] = place;
 
-  const view = new DataView(bytes.buffer);
+  const view = viewOf(bytes);
   bytes.set(utf8(magic), 0);
   for (const [place, value] of [formatVersion, names.length, sorted.length, nameBytes].entries()) {
     view.setUint32(8 + place * 4, value, true);
@@ -75,7 +76,7 @@ export function encodeGraph(changes: Iterable<EdgeChange>): Uint8Array<ArrayBuff
 export function adoptGraph(bytes: Uint8Array): GraphSegment {
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
   if (aligned.length < headerBytes) throw corrupt(0, `${aligned.length} bytes are no graph`);
-  const view = new DataView(aligned.buffer, aligned.byteOffset, aligned.length);
+  const view = viewOf(aligned);
   if (utf8Text(aligned.subarray(0, 8)) !== magic) throw corrupt(0, "it does not begin as a graph does");
   if (crc32(aligned.subarray(0, 24)) !== view.getUint32(24, true)) throw corrupt(0, "the header's checksum is wrong");
   const version = view.getUint32(8, true);

@@ -23,7 +23,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { readU64, viewOf, writeU64 } from "../segment/format.ts";
+import { readU64, viewOf, writeU64 } from "../little-endian.ts";
 
 export const manifestVersion = 1;
 export const sectorBytes = 512;

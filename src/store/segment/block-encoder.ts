@@ -2,8 +2,8 @@
 
 import { type Entry, noBytes } from "../entry.ts";
 import { sharedPrefixBytes } from "../key.ts";
+import { checksumAt, viewOf, writeU64 } from "../little-endian.ts";
 import { BlockLayout, blockEntryLimit, blockHeaderBytes, column, restartInterval } from "./block.ts";
-import { checksumAt, viewOf, writeU64 } from "./format.ts";
 
 export interface EncodedBlock {
   readonly bytes: Uint8Array;

@@ -19,8 +19,9 @@
 
 import { latestSequence } from "../entry.ts";
 import { compareKeyWithin } from "../key.ts";
+import { readU64, viewOf, writeU64 } from "../little-endian.ts";
 import { blockHeaderBytes, blockLimitBytes } from "./block.ts";
-import { aligned, readU64, viewOf, writeU64 } from "./format.ts";
+import { aligned } from "./format.ts";
 
 const headerBytes = 8;
 const bytesPerBlock = 20;

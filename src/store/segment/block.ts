@@ -22,7 +22,7 @@
 
 import { type Entry, type EntryKind, entryKind, handleBytes, keyLimitBytes, valueLimitBytes } from "../entry.ts";
 import { compareKeyWithin } from "../key.ts";
-import { checksumAt, viewOf } from "./format.ts";
+import { checksumAt, viewOf } from "../little-endian.ts";
 
 export const blockHeaderBytes = 16;
 /** Entries from one key in full to the next. */

@@ -2,19 +2,8 @@
 
 import { crc32 } from "node:zlib";
 import { bytesEqual } from "../../base/index.ts";
-import {
-  checksumAt,
-  formatVersion,
-  headerBytes,
-  magic,
-  readU64,
-  type Section,
-  sectionLimit,
-  tableRowBytes,
-  tailBytes,
-  viewOf,
-  writeU64,
-} from "./format.ts";
+import { checksumAt, readU64, viewOf, writeU64 } from "../little-endian.ts";
+import { formatVersion, headerBytes, magic, type Section, sectionLimit, tableRowBytes, tailBytes } from "./format.ts";
 
 export interface Tail {
   readonly fileId: number;

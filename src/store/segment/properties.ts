@@ -10,7 +10,7 @@
  * After the keys: u64 entries with an expiry, u64 the earliest expiry in ms (0 where none has one).
  */
 
-import { readU64, viewOf, writeU64 } from "./format.ts";
+import { readU64, viewOf, writeU64 } from "../little-endian.ts";
 
 export interface SegmentProperties {
   /** Versions of all keys, tombstones among them. */

@@ -5,12 +5,12 @@ import { HoldfastError, hexOf, seededRandom, utf8 } from "../../base/index.ts";
 import { faults, SimDisk } from "../../disk/index.ts";
 import type { Entry } from "../entry.ts";
 import { compareKeys } from "../key.ts";
+import { checksumAt } from "../little-endian.ts";
 import { scanEntries } from "../merge/scan.ts";
 import { plainEntry, randomEntry, randomKey, tombstone, VersionModel } from "../testing/model.ts";
 import { folder, opened, type TestSegment, withBytes, written } from "../testing/segments.ts";
 import { gathered, rest, walked } from "../testing/walk.ts";
 import { corruptError, type SegmentDamage } from "./damage.ts";
-import { checksumAt } from "./format.ts";
 import type { Segment } from "./segment.ts";
 import { verifySegment } from "./verify.ts";
 

@@ -3,17 +3,10 @@
 import { join } from "node:path";
 import { HoldfastError } from "../../base/index.ts";
 import type { Disk, DiskFile } from "../../disk/index.ts";
+import { checksumAt } from "../little-endian.ts";
 import { corruptError, versionError } from "./damage.ts";
 import { decodeTable, decodeTail, isTable, type Tail } from "./footer.ts";
-import {
-  checksumAt,
-  formatVersion,
-  headerBytes,
-  type Section,
-  sectionName,
-  tableRowBytes,
-  tailBytes,
-} from "./format.ts";
+import { formatVersion, headerBytes, type Section, sectionName, tableRowBytes, tailBytes } from "./format.ts";
 
 /** One read of the end brings tail, table and, most often, properties. */
 const endBytes = 4_096;

@@ -12,13 +12,14 @@ import { crc32 } from "node:zlib";
 import { assert, HoldfastError } from "../../base/index.ts";
 import type { Disk, DiskFile } from "../../disk/index.ts";
 import { assertEntry, type Entry, entryKind } from "../entry.ts";
+import { FileOutput } from "../file-output.ts";
 import { compareKeys, hashKey } from "../key.ts";
+import { checksumAt } from "../little-endian.ts";
 import { encodeBlockIndex } from "./block-index.ts";
 import { BlockSectionWriter } from "./block-section-writer.ts";
-import { FileOutput } from "./file-output.ts";
 import { FilterBuilder } from "./filter.ts";
 import { encodeHeader, encodeTable, encodeTail } from "./footer.ts";
-import { aligned, checksumAt, firstForeignType, type Section, sectionLimit, sectionType } from "./format.ts";
+import { aligned, alignmentBytes, firstForeignType, type Section, sectionLimit, sectionType } from "./format.ts";
 import { encodeProperties, type SegmentProperties } from "./properties.ts";
 import { PropertiesBuilder } from "./properties-builder.ts";
 
@@ -127,7 +128,7 @@ export class SegmentWriter implements AsyncDisposable {
     assert(!this.#sections.some((section) => section.type === type), "a segment has one section of a type");
     assert(this.#sections.length < sectionLimit - 8, "a segment has at most 248 sections of others");
     await this.#endData();
-    this.#output.align();
+    this.#output.align(alignmentBytes);
     const offset = this.#output.offset;
     let checksum = checksumAt(this.#options.fileId, offset, new Uint8Array(0));
     let lengthBytes = 0;
@@ -197,7 +198,7 @@ export class SegmentWriter implements AsyncDisposable {
   }
 
   #finishBlock(writer: BlockSectionWriter): void {
-    this.#output.align();
+    this.#output.align(alignmentBytes);
     this.#output.add(writer.finishBlock(this.#output.offset));
   }
 
@@ -226,7 +227,7 @@ export class SegmentWriter implements AsyncDisposable {
   }
 
   #addSection(type: number, bytes: Uint8Array): void {
-    this.#output.align();
+    this.#output.align(alignmentBytes);
     const { offset } = this.#output;
     const checksum = checksumAt(this.#options.fileId, offset, bytes);
     this.#sections.push({ type, checksum, offset, lengthBytes: bytes.length });
@@ -234,7 +235,7 @@ export class SegmentWriter implements AsyncDisposable {
   }
 
   #addFooter(): number {
-    this.#output.align();
+    this.#output.align(alignmentBytes);
     const table = encodeTable(this.#sections);
     const offset = this.#output.offset;
     this.#output.add(table);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { utf8 } from "../../base/index.ts";
-import { checksumAt, readU64, viewOf, writeU64 } from "./format.ts";
+import { utf8 } from "../base/index.ts";
+import { checksumAt, readU64, viewOf, writeU64 } from "./little-endian.ts";
 
-describe("the form of a segment", () => {
+describe("numbers and checksums of the store's files", () => {
   it("S8: binds every checksum to the file and to the place", () => {
     const bytes = utf8("the same bytes");
     const sums = [

@@ -1,7 +1,7 @@
 /** Writes a new file from front to back through one buffer, so that many small parts become few large writes. */
 
-import type { DiskFile } from "../../disk/index.ts";
-import { aligned } from "./format.ts";
+import { concatBytes } from "../base/index.ts";
+import type { DiskFile } from "../disk/index.ts";
 
 /** Larger than what a real file writes on the caller's thread: the event loop goes on meanwhile. */
 const bufferBytes = 512 * 1024;
@@ -33,28 +33,18 @@ export class FileOutput {
     this.#bufferedBytes += bytes.length;
   }
 
-  /** Zeros up to where a part may begin. */
-  align(): void {
-    this.add(zeros.subarray(0, aligned(this.offset) - this.offset));
+  /** Zeros up to a multiple of so many bytes, which are 64 at most. */
+  align(multipleBytes: number): void {
+    this.add(zeros.subarray(0, Math.ceil(this.offset / multipleBytes) * multipleBytes - this.offset));
   }
 
   async flush(): Promise<void> {
     const [parts, count] = [this.#parts, this.#bufferedBytes];
     if (count === 0) return;
     this.#parts = [];
-    await this.#file.writeAt(parts.length === 1 ? parts : [joined(parts, count)], this.#writtenBytes);
+    // One copy costs less than a vectored write of hundreds of parts.
+    await this.#file.writeAt(parts.length === 1 ? parts : [concatBytes(parts)], this.#writtenBytes);
     this.#writtenBytes += count;
     this.#bufferedBytes -= count;
   }
-}
-
-/** One copy costs less than a vectored write of hundreds of parts. */
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
