@@ -298,7 +298,11 @@ export class CircuitBreaker implements Policy {
     if (!own.active && all?.active !== true) return;
     const { opening, generation, sinceMs } = this.#machine;
     const change: BreakerStateChange = {
-      ...{ breaker: this.name, from, to, atMs: sinceMs, generation },
+      breaker: this.name,
+      from,
+      to,
+      atMs: sinceMs,
+      generation,
       opening: to === "open" ? opening : undefined,
     };
     own.publish(change);

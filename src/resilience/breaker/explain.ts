@@ -8,8 +8,15 @@ export function explain(breaker: string, machine: BreakerMachine): BreakerExplan
   rules.window?.expire(machine.settings.clock.monotonicMs());
   const { window, consecutiveFailures, averageRate, calls } = rules;
   return {
-    ...{ breaker, state, sinceMs, opening, admission, retryAfterMs: machine.remainingMs() },
-    ...{ consecutiveFailures, averageRate, calls },
+    breaker,
+    state,
+    sinceMs,
+    opening,
+    admission,
+    retryAfterMs: machine.remainingMs(),
+    consecutiveFailures,
+    averageRate,
+    calls,
     window: window && { calls: window.calls, failures: window.failures, slow: window.slow },
     isolatedBy: machine.holds.map((hold) => hold.reason),
   };

@@ -43,8 +43,11 @@ export class BreakerMachine {
   late = 0;
   readonly #onTransition: (from: BreakerState, to: BreakerState) => void;
   #state: UnderlyingState = "closed";
+  /** There while it is open, */
   #period: OpenPeriod | undefined;
+  /** while it is closed and does not yet admit everything, */
   #ramp: Ramp | undefined;
+  /** and while it is half-open. */
   #probes: Probe[] = [];
   #probeSuccesses = 0;
   #holds: readonly IsolationHold[] = [];
@@ -58,18 +61,18 @@ export class BreakerMachine {
 
   /** After time has brought about what was due. */
   get state(): BreakerState {
-    if (!this.steady) this.#look();
+    this.#look();
     return this.#holds.length > 0 ? "isolated" : this.#state;
   }
 
   /** As `state`, below any isolation. */
   get underlying(): UnderlyingState {
-    if (!this.steady) this.#look();
+    this.#look();
     return this.#state;
   }
 
   get holds(): readonly IsolationHold[] {
-    if (!this.steady) this.#look();
+    this.#look();
     return this.#holds;
   }
 
@@ -85,7 +88,6 @@ export class BreakerMachine {
 
   /** Lets a call in, with a probe in half-open; or says why not. */
   admit(): Probe | Refusal | undefined {
-    if (this.steady) return undefined;
     const { state } = this;
     if (this.steady) return undefined;
     const nowMs = this.settings.clock.monotonicMs();
@@ -99,7 +101,7 @@ export class BreakerMachine {
 
   /** Until the open period ends, by the monotonic clock; 0 where it is not open. */
   remainingMs(): number {
-    return this.#state === "open" ? (this.#period?.remainingMs(this.settings.clock) ?? 0) : 0;
+    return this.#period?.remainingMs(this.settings.clock) ?? 0;
   }
 
   /** As `settle` with "success"; short where it can be. */
@@ -113,7 +115,7 @@ export class BreakerMachine {
 
   /** The verdict on a call that was admitted in `generation`. False where it came late and counted for nothing. */
   settle(outcome: Outcome, generation: number, probe: Probe | undefined, startedMs: number): boolean {
-    if (!this.steady) this.#look();
+    this.#look();
     if (generation !== this.generation) {
       this.late++;
       return false;
@@ -179,11 +181,12 @@ export class BreakerMachine {
 
   /** What time has brought about since somebody last looked. */
   #look(): void {
+    if (this.steady) return;
     const nowMs = this.settings.clock.monotonicMs();
     for (const hold of this.#holds) if (hold.expiresAtMs <= nowMs) this.release(hold);
-    if (this.#state === "half-open") this.#expireProbe(nowMs);
+    this.#expireProbe(nowMs);
     if (this.#state === "open" && this.remainingMs() === 0) this.halfOpen();
-    if (this.#state === "closed" && this.#ramp?.isOver(nowMs) === true) {
+    if (this.#ramp?.isOver(nowMs) === true) {
       this.#ramp = undefined;
       this.openings = 0;
       this.#settleSteady();
