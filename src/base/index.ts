@@ -16,6 +16,7 @@ export { LruMap } from "./lru-map.ts";
 export { guardMetrics, MemoryMetrics, type MetricLabels, type Metrics } from "./metrics.ts";
 export { nearestName } from "./nearest-name.ts";
 export { type Random, seededRandom, systemRandom } from "./random.ts";
+export { isThenable } from "./thenable.ts";
 export { eventsOf, type Listener, type ListenerFailure, reportFailure, Topic } from "./topic.ts";
 export { VirtualClock } from "./virtual-clock.ts";
 export { errorFromWire, errorToWire, toHoldfastError, type WireError } from "./wire-error.ts";

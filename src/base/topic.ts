@@ -12,6 +12,7 @@
 
 import { addAbortCallback, removeAbortCallback } from "./abort.ts";
 import { errorText } from "./error-text.ts";
+import { isThenable } from "./thenable.ts";
 
 export type Listener<Payload> = (payload: Payload) => unknown;
 
@@ -143,10 +144,6 @@ function channelOf(name: string): Channel | undefined {
     channels.set(name, module?.channel(`holdfast:${name}`));
   }
   return channels.get(name);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   addAbortCallback,
   type Clock,
   HoldfastError,
+  isThenable,
   LinkedController,
   type Listener,
   removeAbortCallback,
@@ -32,7 +33,6 @@ import {
 } from "../option.ts";
 import { LatencyQuantile } from "./latency-quantile.ts";
 import type { RetryBudget } from "./retry-budget.ts";
-import { isThenable } from "./thenable.ts";
 
 /** A delay that follows the latency of late. */
 export interface QuantileDelay {

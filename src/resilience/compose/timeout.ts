@@ -9,10 +9,17 @@
  * bulkhead keeps its slot for it whichever of the two stands outside. At most one timer a call, none after it.
  */
 
-import { type Clock, HoldfastError, LinkedController, type Listener, systemClock, Topic } from "../../base/index.ts";
+import {
+  type Clock,
+  HoldfastError,
+  isThenable,
+  LinkedController,
+  type Listener,
+  systemClock,
+  Topic,
+} from "../../base/index.ts";
 import { CallContext, holdUntilEnd, type Operation, type Policy, type RunOptions, untilCallerLeaves } from "../call.ts";
 import { choiceOption, durationOption, knownOptions, nameOption, partOption } from "../option.ts";
-import { isThenable } from "./thenable.ts";
 
 export interface TimeoutOptions {
   /** Names the policy in its errors and events. Default "timeout". */
