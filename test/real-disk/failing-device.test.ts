@@ -16,10 +16,10 @@ const missing = whyNoLoop();
 const skipped = missing === undefined ? "" : ` (skipped: ${missing})`;
 const disk = new NodeDisk();
 
-/** What a writer says until it ends; `onAcknowledged` is called once, after so many acknowledgements. */
-function write(args: readonly string[], acknowledgements: number, onAcknowledged: () => void): Promise<string[]> {
+/** What a writer says until it ends; `then` is called once, when what it has said so far is enough. */
+function write(args: readonly string[], isEnough: (text: string) => boolean, then: () => void): Promise<string[]> {
   const program = join(import.meta.dirname, "device-writer.ts");
-  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["pipe", "pipe", "pipe"] });
   let [text, stderr, told] = ["", "", false];
   child.stderr.setEncoding("utf8").on("data", (part: string) => (stderr += part));
   const patience = setTimeout(() => child.kill("SIGKILL"), 40_000);
@@ -27,10 +27,11 @@ function write(args: readonly string[], acknowledgements: number, onAcknowledged
     child.once("error", reject);
     child.stdout.setEncoding("utf8").on("data", (part: string) => {
       text += part;
-      if (told || text.split("\n").length <= acknowledgements) return;
+      if (told || !isEnough(text)) return;
       told = true;
       try {
-        onAcknowledged();
+        then();
+        child.stdin.end("go on\n");
       } catch (error) {
         child.kill("SIGKILL");
         reject(error);
@@ -38,11 +39,14 @@ function write(args: readonly string[], acknowledgements: number, onAcknowledged
     });
     child.once("close", (exitCode, signal) => {
       clearTimeout(patience);
-      if (exitCode === 0) resolve(text.split("\n").slice(0, -1));
+      if (exitCode === 0) resolve(text.split("\n").filter((line) => line !== "" && line !== "paused"));
       else reject(new Error(`the writer ended with ${exitCode ?? signal}: ${stderr}`));
     });
   });
 }
+
+const isPaused = (text: string): boolean => text.includes("paused\n");
+const has200Lines = (text: string): boolean => text.split("\n").length > 200;
 
 async function entriesOf(folder: string): Promise<ReadEntry[]> {
   const entries: ReadEntry[] = [];
@@ -86,6 +90,11 @@ function failuresBeforeSuccess(sync: () => void): number {
   }
 }
 
+/**
+ * While it is shut down, ext4 may say that a sync succeeded whose transaction is gone: plain writes and syncs, without
+ * anything of ours, lost the last one in 3 of 170 trials. So it is shut down where no sync is under way, and then all
+ * that was acknowledged must be there.
+ */
 describe.skipIf(missing !== undefined)("a log on a file system that is shut down", () => {
   it.each([
     { how: "at once", format: "binary", durability: "fdatasync" },
@@ -98,7 +107,8 @@ describe.skipIf(missing !== undefined)("a log on a file system that is shut down
       using loop = LoopFileSystem.make({ sizeBytes: 64 * 2 ** 20 });
       const folder = join(loop.folder, "log");
       const how: ShutDown = one.how;
-      const lines = await write([folder, one.format, one.durability], 200, () => loop.shutDown(how));
+      const args = [folder, one.format, one.durability, "67"];
+      const lines = await write(args, isPaused, () => loop.shutDown(how));
       expectTerminal(lines, /DISK_(IO|READ_ONLY|FAILED)$/);
       loop.unmount();
       loop.mount();
@@ -142,7 +152,8 @@ describe.skipIf(missing !== undefined)("a device that has no room", () => {
       using loop = LoopFileSystem.make(limits);
       const folder = join(loop.folder, "log");
       let giveBack = (): void => undefined;
-      const lines = await write([folder, format, durability], 200, () => (giveBack = loop.fillBacking()));
+      const args = [folder, format, durability];
+      const lines = await write(args, has200Lines, () => (giveBack = loop.fillBacking()));
       expectTerminal(lines, /DISK_(FULL|IO)$/);
       giveBack();
       loop.unmount();
