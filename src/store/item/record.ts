@@ -1,0 +1,167 @@
+/**
+ * The bytes of an item, as they stand under its key and in the log.
+ *
+ *      0  u8   how the content is kept: 0 bytes, 1 JSON, 2 text, and 3 to 5 the same in the content log
+ *      1  u8   1
+ *      2  u16  numbers in the embedding, 0 where there is none
+ *      4  u32  M: bytes of the metadata, 0 where there is none
+ *      8  f64  when it was first written, ms since 1970
+ *     16  f64  when it was written last
+ *     24       the embedding, f32 each
+ *              the metadata, JSON in UTF-8, M bytes
+ *              the content, or its handle of 24 bytes, up to the end
+ *
+ * Little-endian. What is read of an item is decoded, and nothing else.
+ */
+
+import { HoldfastError, utf8, utf8Text } from "../../base/index.ts";
+import { handleBytes } from "../entry.ts";
+import type { Content, Json, Metadata } from "./item.ts";
+import { itemLimits } from "./item-key.ts";
+
+export const recordHeadBytes = 24;
+
+const kindOf = { bytes: 0, json: 1, text: 2 } as const;
+/** Added to a kind: the content is in the content log. */
+const inContentLog = 3;
+
+export interface RecordInput {
+  readonly content: Content;
+  readonly embedding: Float32Array | undefined;
+  readonly metadata: Metadata | undefined;
+  readonly createdMs: number;
+  readonly updatedMs: number;
+}
+
+/** Throws STORE_CONTENT where content or metadata is no JSON, STORE_TOO_LARGE where metadata is too long. */
+export function encodeRecord(input: RecordInput): Uint8Array {
+  const { content, embedding, metadata } = input;
+  const [kind, contentBytes] = contentOf(content);
+  const metadataBytes = metadata === undefined ? noBytes : jsonBytes("metadata", metadata);
+  if (metadataBytes.length > itemLimits.metadataBytes) {
+    throw new HoldfastError("STORE_TOO_LARGE", `metadata of ${metadataBytes.length} bytes is larger than 65,536`, {
+      hint: "Keep what is long in the content.",
+    });
+  }
+  const embeddingBytes = embedding === undefined ? 0 : embedding.length * 4;
+  const bytes = new Uint8Array(recordHeadBytes + embeddingBytes + metadataBytes.length + contentBytes.length);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = kind;
+  bytes[1] = 1;
+  view.setUint16(2, embedding?.length ?? 0, true);
+  view.setUint32(4, metadataBytes.length, true);
+  view.setFloat64(8, input.createdMs, true);
+  view.setFloat64(16, input.updatedMs, true);
+  if (embedding !== undefined)
+    bytes.set(new Uint8Array(embedding.buffer, embedding.byteOffset, embeddingBytes), recordHeadBytes);
+  bytes.set(metadataBytes, recordHeadBytes + embeddingBytes);
+  bytes.set(contentBytes, recordHeadBytes + embeddingBytes + metadataBytes.length);
+  return bytes;
+}
+
+/** A record that can be read part by part. Nothing is checked here: entries are, by the file that holds them. */
+export class ItemRecord {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  get createdMs(): number {
+    return this.#view.getFloat64(8, true);
+  }
+
+  get updatedMs(): number {
+    return this.#view.getFloat64(16, true);
+  }
+
+  get dimension(): number {
+    return this.#view.getUint16(2, true);
+  }
+
+  /** A copy; undefined where there is none. */
+  get embedding(): Float32Array | undefined {
+    const { dimension } = this;
+    if (dimension === 0) return undefined;
+    return new Float32Array(this.#bytes.slice(recordHeadBytes, recordHeadBytes + dimension * 4).buffer);
+  }
+
+  get metadataBytes(): Uint8Array {
+    const at = recordHeadBytes + this.dimension * 4;
+    return this.#bytes.subarray(at, at + this.#view.getUint32(4, true));
+  }
+
+  get metadata(): Metadata | undefined {
+    const bytes = this.metadataBytes;
+    return bytes.length === 0 ? undefined : (JSON.parse(utf8Text(bytes)) as Metadata);
+  }
+
+  get isInContentLog(): boolean {
+    return this.#bytes[0]! >= inContentLog;
+  }
+
+  /** The content's bytes, or those of its handle. */
+  get contentBytes(): Uint8Array {
+    return this.#bytes.subarray(this.#contentAt);
+  }
+
+  get contentLength(): number {
+    return this.#bytes.length - this.#contentAt;
+  }
+
+  /** From the bytes of the content, which for one in the content log the caller has fetched. */
+  content(bytes: Uint8Array = this.contentBytes): Content {
+    const kind = this.#bytes[0]! % inContentLog;
+    if (kind === kindOf.bytes) return bytes.slice();
+    return kind === kindOf.text ? utf8Text(bytes) : (JSON.parse(utf8Text(bytes)) as Json);
+  }
+
+  /** The same record with its content moved to the content log. */
+  withHandle(handle: Uint8Array): Uint8Array {
+    const at = this.#contentAt;
+    const moved = new Uint8Array(at + handleBytes);
+    moved.set(this.#bytes.subarray(0, at));
+    moved.set(handle, at);
+    moved[0] = this.#bytes[0]! + inContentLog;
+    return moved;
+  }
+
+  /** And with its content in place of the handle. */
+  withContent(content: Uint8Array): Uint8Array {
+    const at = this.#contentAt;
+    const whole = new Uint8Array(at + content.length);
+    whole.set(this.#bytes.subarray(0, at));
+    whole.set(content, at);
+    whole[0] = this.#bytes[0]! - inContentLog;
+    return whole;
+  }
+
+  get #contentAt(): number {
+    return recordHeadBytes + this.dimension * 4 + this.#view.getUint32(4, true);
+  }
+}
+
+function contentOf(content: Content): [kind: number, bytes: Uint8Array] {
+  if (content instanceof Uint8Array) return [kindOf.bytes, content];
+  if (typeof content === "string" && content.isWellFormed()) return [kindOf.text, utf8(content)];
+  return [kindOf.json, jsonBytes("content", content)];
+}
+
+function jsonBytes(what: string, value: unknown): Uint8Array {
+  let text: string | undefined;
+  let cause: unknown;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    cause = error;
+  }
+  if (text !== undefined) return utf8(text);
+  throw new HoldfastError("STORE_CONTENT", `the ${what} is neither bytes nor JSON: it is of type ${typeof value}`, {
+    cause,
+    hint: "Give a Uint8Array, text, or what JSON can say.",
+  });
+}
+
+const noBytes = new Uint8Array(0);

@@ -1,0 +1,254 @@
+/**
+ * What a store can do, on one screen. `openStore` opens one.
+ *
+ *   await using store = await openStore({ folder: "./memory" });
+ *   const notes = await store.collection("notes", { vectors: { dimension: 384, metric: "cosine" } });
+ *   await notes.put("n1", { content: { text: "…" }, embedding, metadata: { topic: "tea" } });
+ *   await notes.search(query, { k: 10, filter: "topic == 'tea'" });
+ */
+
+import type { Clock, Listener } from "../base/index.ts";
+import type { Disk } from "../disk/index.ts";
+import type { StorageLevel } from "../resilience/index.ts";
+import type { ConsolidateOptions, ConsolidationReport } from "./consolidation/report.ts";
+import type { NeighbourOptions, SpreadOptions, WalkOptions } from "./graph/index.ts";
+import type {
+  Change,
+  EdgeInput,
+  Item,
+  ItemInput,
+  ItemWriteOptions,
+  Metadata,
+  WriteOptions,
+  WriteResult,
+} from "./item/item.ts";
+import type { VectorMetric } from "./vector/index.ts";
+
+export interface CollectionSettings {
+  /** Items may carry an embedding of this dimension. Cannot be changed later. */
+  readonly vectors?: {
+    /** 1 to 16,384. */
+    readonly dimension: number;
+    readonly metric: VectorMetric;
+    /** Search compares int8 codes first and the candidates' f32 vectors then. Default "none". */
+    readonly quantisation?: "none" | "int8";
+  };
+  /** What is read counts as used, for consolidation: by `use` alone (default), or by `get` too. */
+  readonly uses?: "explicit" | "reads";
+}
+
+export interface ScanOptions {
+  /** The first id. */
+  readonly from?: string;
+  /** The first id that no longer belongs to it. */
+  readonly to?: string;
+  readonly prefix?: string;
+  readonly reverse?: boolean;
+  /** Items in all. */
+  readonly limit?: number;
+  /** Contents stay where they are: `content` of what is in the content log is null. Default true. */
+  readonly withContent?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A rule over the metadata in the language of `holdfast/policy`, or a function. What it throws counts as false. */
+export type SearchFilter = string | ((metadata: Metadata | undefined, id: string) => boolean);
+
+export interface SearchOptions {
+  /** How many to find, 1 to 16,384. Fewer come back only where fewer match. Default 10. */
+  readonly k?: number;
+  /** Candidates the search keeps: more find more, and take longer. At least k. Default 64. */
+  readonly ef?: number;
+  readonly filter?: SearchFilter;
+  readonly signal?: AbortSignal;
+}
+
+export interface SearchHit {
+  readonly id: string;
+  /** Smaller is nearer: 1 - cosine, the negative inner product, or the squared distance. */
+  readonly distance: number;
+  readonly version: number;
+}
+
+export interface SearchResult {
+  readonly hits: readonly SearchHit[];
+  /** All that match were compared: nothing nearer was overlooked. */
+  readonly exact: boolean;
+  readonly level: StorageLevel;
+}
+
+export interface RecallQuery {
+  readonly embedding?: Float32Array;
+  /** Ids that are on one's mind: activation spreads from them. */
+  readonly from?: readonly string[];
+  readonly k?: number;
+  readonly filter?: SearchFilter;
+  /** What similarity, activation and κ count for. Default 1, 0.5, 0.25. */
+  readonly weights?: { readonly similarity?: number; readonly activation?: number; readonly kappa?: number };
+  /** What is returned counts as used. Default true. */
+  readonly use?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface Recalled {
+  readonly item: Item;
+  readonly score: number;
+  /** What the score is made of, each 0 to 1 before it is weighed. */
+  readonly similarity: number;
+  readonly activation: number;
+  readonly kappa: number;
+}
+
+/** Reading, from a collection as it is now or as a snapshot holds it. */
+export interface CollectionReader {
+  readonly name: string;
+  get(id: string): Promise<Item | undefined>;
+  /** In the order of the ids; undefined where there is none. */
+  getMany(ids: readonly string[]): Promise<(Item | undefined)[]>;
+  /** At once where no content log has to be asked; reads what is not in memory on the caller's thread. */
+  peek(id: string): Item | undefined | Promise<Item | undefined>;
+  scan(options?: ScanOptions): AsyncGenerator<Item, void>;
+  search(embedding: Float32Array, options?: SearchOptions): Promise<SearchResult>;
+  neighbours(id: string, options?: NeighbourOptions): EdgeOf[];
+  /** Every item within so many steps, with its distance. */
+  within(id: string, steps: number, options?: WalkOptions): Map<string, number>;
+  /** What these bring to mind: activation by id, the strongest first. */
+  spread(seeds: ReadonlyMap<string, number>, options?: SpreadOptions): Map<string, number>;
+  recall(query: RecallQuery): Promise<Recalled[]>;
+}
+
+export interface EdgeOf {
+  readonly source: string;
+  readonly type: string;
+  readonly target: string;
+  /** Where it differs from the collection that was asked. */
+  readonly targetCollection?: string;
+  readonly sourceCollection?: string;
+  readonly weight: number;
+}
+
+export interface Collection extends CollectionReader {
+  readonly settings: CollectionSettings;
+  put(id: string, input: ItemInput, options?: ItemWriteOptions): Promise<WriteResult>;
+  /**
+   * Reads, asks what to write, and writes it unless the item was changed meanwhile; then once more, up to 16 times.
+   * What `change` returns is merged into the item; undefined leaves it as it is.
+   */
+  update(
+    id: string,
+    change: (item: Item | undefined) => ItemInput | undefined | Promise<ItemInput | undefined>,
+    options?: WriteOptions,
+  ): Promise<WriteResult | undefined>;
+  delete(id: string, options?: ItemWriteOptions): Promise<WriteResult>;
+  link(id: string, edge: EdgeInput, options?: WriteOptions): Promise<WriteResult>;
+  unlink(
+    id: string,
+    edge: Pick<EdgeInput, "type" | "target" | "collection">,
+    options?: WriteOptions,
+  ): Promise<WriteResult>;
+  /** Says that these were used now, one after the other: consolidation strengthens them and the ways between them. */
+  use(ids: readonly string[]): void;
+}
+
+export interface StoreSnapshot extends Disposable {
+  /** Everything up to this write is in it, and nothing after it. */
+  readonly version: number;
+  collection(name: string): CollectionReader;
+}
+
+export interface StoreOptions {
+  readonly folder: string;
+  readonly disk?: Disk;
+  readonly clock?: Clock;
+  /** Nothing in the folder is changed or locked; a store that is open elsewhere is refused (STORE_LOCKED). */
+  readonly readOnly?: boolean;
+  /** `salvage` opens what can be read of a damaged store, and lists what was lost. Default `strict`. */
+  readonly recovery?: "strict" | "salvage";
+  /** The memtable is flushed at this many bytes. Default 64 MB. */
+  readonly memtableBytes?: number;
+  /** Or at this many entries. Default 10,000. */
+  readonly memtableEntries?: number;
+  /** Blocks in memory. Default 64 MB. */
+  readonly cacheBytes?: number;
+  /** Content of at least this many bytes goes to the content log. Default 4,096. */
+  readonly contentFromBytes?: number;
+  /** Where merges and vector graphs are made: a worker thread, or slices of the caller's. Default "worker". */
+  readonly background?: "worker" | "slices";
+  /** Flushes, merges and maintenance happen when asked for only. Default false. */
+  readonly manual?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface StoreStatistics {
+  readonly level: StorageLevel;
+  readonly version: number;
+  readonly durableVersion: number;
+  readonly memtableEntries: number;
+  readonly memtableBytes: number;
+  readonly segments: readonly {
+    readonly id: number;
+    readonly level: number;
+    readonly sizeBytes: number;
+    readonly entries: number;
+    readonly tombstones: number;
+  }[];
+  readonly contentFiles: readonly {
+    readonly id: number;
+    readonly sizeBytes: number;
+    readonly contentBytes: number;
+    readonly garbageBytes: number;
+    readonly fragmentation: number;
+  }[];
+  readonly logBytes: number;
+  readonly cacheBytes: number;
+  readonly queuedWrites: number;
+  readonly snapshots: number;
+  readonly lost: readonly LostRange[];
+}
+
+/** Keys between which something was lost: reading there throws STORE_LOST until it is written anew or accepted. */
+export interface LostRange {
+  readonly from: string;
+  readonly to: string;
+  readonly path: string;
+  readonly offset: number;
+}
+
+export type StoreEvent =
+  | { readonly kind: "flush"; readonly segment: number; readonly entries: number; readonly durationMs: number }
+  | {
+      readonly kind: "compaction";
+      readonly from: readonly number[];
+      readonly into: readonly number[];
+      readonly durationMs: number;
+    }
+  | { readonly kind: "content-compaction"; readonly doneBytes: number; readonly totalBytes: number }
+  | { readonly kind: "fragmented"; readonly fragmentation: number }
+  | { readonly kind: "level"; readonly level: StorageLevel; readonly reason: string }
+  | { readonly kind: "damage"; readonly path: string; readonly offset: number; readonly reason: string }
+  | { readonly kind: "failed"; readonly what: string; readonly error: unknown };
+
+export interface Store extends AsyncDisposable {
+  readonly folder: string;
+  readonly level: StorageLevel;
+  /** Opens a collection, made where it is not there. Throws STORE_COLLECTION where the settings contradict it. */
+  collection(name: string, settings?: CollectionSettings): Promise<Collection>;
+  collections(): readonly { readonly name: string; readonly settings: CollectionSettings }[];
+  /** All of the changes or none. */
+  write(changes: readonly Change[], options?: WriteOptions): Promise<WriteResult>;
+  snapshot(): StoreSnapshot;
+  statistics(): StoreStatistics;
+  on(listener: Listener<StoreEvent>): Disposable;
+  /** What is in memory becomes a segment. */
+  flush(): Promise<void>;
+  /** Merges all segments into one, and frees what nobody reads any more. */
+  compact(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Copies what lives of the content files, those with at least this share of garbage (default 0.3). */
+  compactContent(options?: { readonly minimumGarbage?: number; readonly signal?: AbortSignal }): Promise<{
+    readonly freedBytes: number;
+  }>;
+  consolidate(options?: ConsolidateOptions): Promise<ConsolidationReport>;
+  /** What maintenance does by itself: compaction where it is due, then content. */
+  maintain(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  close(): Promise<void>;
+}
