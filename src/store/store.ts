@@ -109,11 +109,11 @@ export interface CollectionReader {
   peek(id: string): Item | undefined | Promise<Item | undefined>;
   scan(options?: ScanOptions): AsyncGenerator<Item, void>;
   search(embedding: Float32Array, options?: SearchOptions): Promise<SearchResult>;
-  neighbours(id: string, options?: NeighbourOptions): EdgeOf[];
+  neighbours(id: string, options?: NeighbourOptions): Promise<EdgeOf[]>;
   /** Every item within so many steps, with its distance. */
-  within(id: string, steps: number, options?: WalkOptions): Map<string, number>;
+  within(id: string, steps: number, options?: WalkOptions): Promise<Map<string, number>>;
   /** What these bring to mind: activation by id, the strongest first. */
-  spread(seeds: ReadonlyMap<string, number>, options?: SpreadOptions): Map<string, number>;
+  spread(seeds: ReadonlyMap<string, number>, options?: SpreadOptions): Promise<Map<string, number>>;
   recall(query: RecallQuery): Promise<Recalled[]>;
 }
 
@@ -121,9 +121,9 @@ export interface EdgeOf {
   readonly source: string;
   readonly type: string;
   readonly target: string;
-  /** Where it differs from the collection that was asked. */
-  readonly targetCollection?: string;
+  /** Where they are of another collection than the one that was asked. */
   readonly sourceCollection?: string;
+  readonly targetCollection?: string;
   readonly weight: number;
 }
 
