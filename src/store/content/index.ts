@@ -4,6 +4,8 @@ export {
   type CompactionResult,
   type CompactOptions,
   type ContentCatalog,
+  type ContentFileFacts,
+  type StagedContent,
   type ContentFileStatistics,
   ContentLog,
   type ContentLogOptions,
