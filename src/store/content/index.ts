@@ -5,9 +5,9 @@ export {
   type CompactOptions,
   type ContentCatalog,
   type ContentFileFacts,
-  type StagedContent,
   type ContentFileStatistics,
   ContentLog,
   type ContentLogOptions,
+  type StagedContent,
 } from "./content-log.ts";
 export type { ContentWriter, WrittenContent } from "./content-writer.ts";

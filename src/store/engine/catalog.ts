@@ -7,6 +7,7 @@
  */
 
 import { HoldfastError } from "../../base/index.ts";
+import type { SectionCollection } from "../compaction/derived-sections.ts";
 import { checkCollectionName, itemPrefix } from "../item/item-key.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import type { CollectionSettings } from "../store.ts";
@@ -47,6 +48,14 @@ export class Catalog {
 
   get withVectors(): readonly CollectionFacts[] {
     return this.#withVectors;
+  }
+
+  /** As builders of sections have to know them. */
+  get sections(): readonly SectionCollection[] {
+    return this.#withVectors.map(({ name, number, settings: { vectors } }) => ({
+      ...{ name, number },
+      ...(vectors === undefined ? {} : { vectors }),
+    }));
   }
 
   get(name: string): CollectionFacts | undefined {

@@ -6,11 +6,12 @@
  * before the edit leaves the log as it was, and files that nobody names.
  */
 
+import { assert } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
 import type { SectionBuilder } from "../compaction/derived-sections.ts";
 import { writeSegment } from "../compaction/write-segment.ts";
-import { type ContentLog, encodeHandle, type StagedContent } from "../content/index.ts";
 import type { ContentWriter } from "../content/index.ts";
+import { type ContentLog, encodeHandle, type StagedContent } from "../content/index.ts";
 import { type Entry, entryKind } from "../entry.ts";
 import { isItemKey } from "../item/item-key.ts";
 import { ItemRecord } from "../item/record.ts";
@@ -29,34 +30,45 @@ export interface FlushOptions {
   readonly builders: readonly SectionBuilder[];
   /** What expires up to this time counts as deleted. */
   readonly nowMs: number;
+  /** Opens the segment for readers. */
+  readonly prepare: (file: ManifestFile) => Promise<PreparedSegment>;
   readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * The segment, named by the manifest; undefined where the layer is empty. `adopt` is called with it before the edit, and
- * may refuse it by throwing.
- */
-export async function flushLayer(
-  layer: MemoryLayer,
-  options: FlushOptions,
-): Promise<{ readonly file: ManifestFile; readonly publishContent: () => void } | undefined> {
+/** What is to happen with a segment that was written. */
+export interface PreparedSegment {
+  /** In the turn in which the manifest names it. */
+  publish(): void;
+  /** Where the manifest may not name it. */
+  abandon(): Promise<void>;
+}
+
+/** Resolves with the segment once the manifest names it; undefined where there was nothing in the layer. */
+export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Promise<ManifestFile | undefined> {
   const { disk, folder, manifest, content, signal, nowMs, builders } = options;
   const table = layer.source;
-  const flushedPosition = table.sequences.largest;
   if (table.entries === 0) return undefined;
   const contents = new FlushedContents(content, options.contentFromBytes);
   const kept = compactEntries([table], { snapshots: [], isBottom: false, nowMs, ...(signal ? { signal } : {}) });
-  let staged: StagedContent | undefined;
+  let prepared: PreparedSegment | undefined;
   try {
     const file = await writeSegment({
       ...{ disk, folder, fileId: manifest.newFileId(), level: 0, signal, builders },
       batches: contents.movedOf(kept),
     });
-    staged = await contents.stage();
-    if (file === undefined) return undefined;
-    const contentEdit = staged === undefined ? {} : editOf([staged.written]);
-    await manifest.apply({ ...contentEdit, add: [file, ...(contentEdit.add ?? [])], flushedPosition });
-    return { file, publishContent: () => staged?.publish() };
+    assert(file !== undefined, "of a table with entries a segment has some");
+    const staged = await contents.stage();
+    prepared = await options.prepare(file);
+    const { add = [], values = {} } = staged === undefined ? {} : editOf([staged.written]);
+    const flushedPosition = table.sequences.largest;
+    await manifest.apply({ add: [file, ...add], values, flushedPosition }, () => {
+      staged?.publish();
+      prepared?.publish();
+    });
+    return file;
+  } catch (error) {
+    await prepared?.abandon();
+    throw error;
   } finally {
     await contents.abandon();
   }

@@ -3,10 +3,9 @@
  * it changes no more, and stays for readers that began with it after it was flushed.
  */
 
-import { assert } from "../../base/index.ts";
+import { edgeChangeOf } from "../compaction/derived-sections.ts";
 import type { Entry } from "../entry.ts";
 import { GraphDelta } from "../graph/index.ts";
-import { edgeChangeOf, isEdgeKey } from "../item/edge-entry.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import type { VectorLayers } from "./vector-layers.ts";
 
@@ -25,10 +24,8 @@ export class MemoryLayer {
   apply(entries: readonly Entry[]): void {
     for (const entry of entries) {
       this.source.put(entry);
-      if (!isEdgeKey(entry.key)) continue;
       const change = edgeChangeOf(entry);
-      assert(change !== undefined, "an edge's key says which edge it is");
-      this.graph.write(change);
+      if (change !== undefined) this.graph.write(change);
     }
     this.vectors.note(entries);
   }

@@ -1,6 +1,7 @@
 /** The layer of an immutable segment: its entries, and what was derived from them, read when it is first asked for. */
 
 import type { Disk } from "../../disk/index.ts";
+import { graphSectionType } from "../compaction/derived-sections.ts";
 import type { CursorSource } from "../cursor.ts";
 import { adoptGraph, type GraphLayer } from "../graph/index.ts";
 import { fileName } from "../manifest/names.ts";
@@ -8,8 +9,6 @@ import type { ManifestFile } from "../manifest/state.ts";
 import type { LookupSource } from "../merge/lookup.ts";
 import type { BlockCache } from "../segment/block-cache.ts";
 import { openSegment, type Segment } from "../segment/segment.ts";
-
-export const graphSectionType = 256;
 
 export interface OpenLayerOptions {
   readonly disk: Disk;

@@ -29,13 +29,12 @@ export interface WritePort extends ReadPort {
   readonly large: LargeContent;
   /** Resolves when there is room for more; undefined while there is. */
   room(signal: AbortSignal | undefined): Promise<void> | undefined;
-  /** The memory layer has taken something. */
-  wrote(): void;
+  /** The memory layer has taken something, which is durable when this resolves. */
+  wrote(durable: Promise<unknown>): void;
   /** The log failed with this. */
   logFailed(error: unknown): void;
 }
 
-/** A plan that can be carried out at once, or refused; where that is the last thing to do. */
 export class WritePath {
   readonly #port: WritePort;
 
@@ -93,7 +92,7 @@ export class WritePath {
     const entries = entriesOf(planned, views.current);
     const { sequence, durable } = submitted(log, encodeCommit(entries));
     memory.apply(numbered(entries, sequence));
-    this.#port.wrote();
+    this.#port.wrote(durable);
     return { sequence, durable };
   }
 

@@ -5,15 +5,8 @@
 
 import { HoldfastError } from "../../base/index.ts";
 import { type Entry, entryKind, noBytes } from "../entry.ts";
-import type { EdgeChange } from "../graph/index.ts";
 import { viewOf } from "../little-endian.ts";
-import { type EdgeParts, edgeKey, parseKey } from "./item-key.ts";
-
-const edgeMark = 0x65;
-
-export function isEdgeKey(key: Uint8Array): boolean {
-  return key[0] === edgeMark;
-}
+import { type EdgeParts, edgeKey } from "./item-key.ts";
 
 /** Throws STORE_EDGE where the weight is no finite number that 32 bits can hold, STORE_ID for a part that is none. */
 export function edgeEntry(parts: EdgeParts, weight: number | undefined): Omit<Entry, "sequence"> {
@@ -28,12 +21,4 @@ export function edgeEntry(parts: EdgeParts, weight: number | undefined): Omit<En
   const value = new Uint8Array(4);
   viewOf(value).setFloat32(0, weight, true);
   return { ...common, kind: entryKind.value, value };
-}
-
-/** undefined where the entry is no edge's. */
-export function edgeChangeOf({ key, kind, value, sequence }: Entry): EdgeChange | undefined {
-  const parsed = parseKey(key);
-  if (parsed?.kind !== "edge" || (kind === entryKind.value && value.length !== 4)) return undefined;
-  const weight = kind === entryKind.value ? viewOf(value).getFloat32(0, true) : undefined;
-  return { source: parsed.source, type: parsed.type, target: parsed.target, weight, sequence };
 }
