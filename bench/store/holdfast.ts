@@ -8,7 +8,9 @@ const name = "main";
 /** Loaded when asked for, so that the peers can be measured where it is not. */
 export async function openStoreLater(options: StoreOptions): Promise<Store> {
   const path = "../../src/store/engine/open-store.ts";
-  const engine = (await import(path)) as { openStore(options: StoreOptions): Promise<Store> };
+  const engine = (await import(path).catch((cause: unknown) => {
+    throw new Error("the store's engine cannot be loaded; --without holdfast measures the peers alone", { cause });
+  })) as { openStore(options: StoreOptions): Promise<Store> };
   return engine.openStore(options);
 }
 

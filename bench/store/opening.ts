@@ -4,8 +4,8 @@
  *     node --expose-gc bench/store/opening.ts open|memory CONTENDER FOLDER ITEMS     prints figures as JSON
  *
  * Resident memory counts what a process has mapped and touched: lmdb's and sqlite's own pages of the file are in it, as
- * they would be in the page cache for the others. The heap is V8's, with what it holds outside (buffers). Where a store
- * keeps its bytes outside V8 by itself, only the resident figure says anything.
+ * they would be in the page cache for the others. The heap is V8's, with what it holds outside (buffers). The peers keep
+ * their bytes outside of V8, so only resident memory is compared.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
@@ -58,18 +58,23 @@ export async function measureOpening(session: Session): Promise<void> {
       ),
       Math.min(session.rounds, openRounds),
     );
-    const row = (what: string, unit: string, figureOf: (opening: Opening) => number): void =>
+    const row = (
+      what: string,
+      unit: string,
+      figureOf: (opening: Opening) => number,
+      better: "less" | "neither" = "less",
+    ): void =>
       report(session, {
         title: `${what}, ${count.toLocaleString("en")} items`,
         unit,
-        better: "less",
+        better,
         lines: readers.map(({ name, isOwn }, place) => ({ name, isOwn, values: openings[place]!.map(figureOf) })),
       });
     row("open", "ms", ({ openMs }) => openMs);
     row("open and first get", "ms", ({ openMs, firstGetMs }) => openMs + firstGetMs);
     row("resident memory above the process, opened", "MB", ({ opened }) => opened.residentBytes / 1e6);
     row("resident memory above the process, all read once", "MB", ({ scanned }) => scanned.residentBytes / 1e6);
-    row("heap and buffers above the process, all read once", "MB", ({ scanned }) => scanned.heapBytes / 1e6);
+    row("heap and buffers above the process, all read once", "MB", ({ scanned }) => scanned.heapBytes / 1e6, "neither");
   } finally {
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   }
@@ -90,19 +95,19 @@ export async function measureMemory(session: Session): Promise<void> {
     }),
     Math.min(session.rounds, openRounds),
   );
-  const row = (what: string, figureOf: (memory: Memory) => number): void =>
+  const row = (what: string, figureOf: (memory: Memory) => number, better: "less" | "neither"): void =>
     report(session, {
       title: `${what} an item (${valueBytes} bytes and its id), all just written`,
       unit: "bytes",
-      better: "less",
+      better,
       lines: readers.map(({ name, isOwn }, place) => ({
         name,
         isOwn,
         values: figures[place]!.map((memory) => figureOf(memory) / session.count),
       })),
     });
-  row("resident memory", ({ residentBytes }) => residentBytes);
-  row("heap and buffers", ({ heapBytes }) => heapBytes);
+  row("resident memory", ({ residentBytes }) => residentBytes, "less");
+  row("heap and buffers", ({ heapBytes }) => heapBytes, "neither");
 }
 
 function inFreshProcess<T>(part: "open" | "memory", name: string, folder: string, count: number): T {

@@ -5,7 +5,8 @@
  * All contents are in the content log, half of them garbage. A reader gets random items one after the other and lets
  * others run after each; a writer puts one after the other and waits until each is durable; a third does nothing but
  * come round with the event loop. Each says the longest it took from one step to the next. The same is measured while
- * nothing is going on, for what the disk and the collector of garbage do by themselves.
+ * nothing is going on, for what the disk and V8's collector do anyway. At the end the store is opened anew with all
+ * defaults, and does by itself what it finds to do.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +19,9 @@ import { openStoreLater } from "./holdfast.ts";
 import type { Session } from "./session.ts";
 
 const limitMs = 500;
-const idleMs = 5_000;
+const quietMs = 5_000;
+/** While it is filled, a segment for each so many. */
+const flushedItems = 100_000;
 const name = "main";
 
 interface Stalls {
@@ -35,42 +38,67 @@ export async function measurePause(session: Session): Promise<void> {
   const items = makeItems(5 * session.count);
   const folder = join(session.folder, "pause");
   mkdirSync(folder);
-  const store = await openStoreLater({ folder, contentFromBytes: valueBytes / 2 });
   try {
-    const collection = await store.collection(name);
-    await fill(store, items);
-    const phases: Stalls[] = [];
-    const watch = async (phase: string, work: () => Promise<unknown>): Promise<void> => {
-      phases.push(await watched(phase, collection, items, work));
-    };
-    await watch("nothing", async () => waitMs(idleMs));
-    await watch("flush", () => store.flush());
-    await watch("compaction", () => store.compact());
-    await watch("content compaction", () => store.compactContent({ minimumGarbage: 0 }));
-    await watch("both again", async () => {
-      await store.compact();
-      await store.compactContent({ minimumGarbage: 0 });
-    });
+    const phases = [
+      ...(await withStore(folder, true, (store, watch) => oneByOne(store, items, watch))),
+      ...(await withStore(folder, false, async (_, watch) => {
+        await watch("all by itself", items, () => waitMs(2 * quietMs));
+      })),
+    ];
     tell(session, items, phases);
   } finally {
-    await store.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+type Watch = (phase: string, items: Items, work: () => Promise<unknown>) => Promise<void>;
+
+/** With `manual` nothing is merged but what is asked for, so that a phase is about one thing. */
+async function withStore(
+  folder: string,
+  manual: boolean,
+  work: (store: Store, watch: Watch) => Promise<void>,
+): Promise<readonly Stalls[]> {
+  const store = await openStoreLater({ folder, manual, contentFromBytes: valueBytes / 2 });
+  const phases: Stalls[] = [];
+  try {
+    const collection = await store.collection(name);
+    await work(store, async (phase, items, during) => {
+      phases.push(await watched(phase, collection, items, during));
+    });
+  } finally {
+    await store.close();
+  }
+  return phases;
+}
+
+async function oneByOne(store: Store, items: Items, watch: Watch): Promise<void> {
+  await fill(store, items);
+  await watch("nothing", items, () => waitMs(quietMs));
+  await watch("flush", items, () => store.flush());
+  await watch("compaction", items, () => store.compact());
+  await watch("content compaction", items, () => store.compactContent({ minimumGarbage: 0 }));
+  await watch("both again", items, async () => {
+    await store.compact();
+    await store.compactContent({ minimumGarbage: 0 });
+  });
 }
 
 /** Everything once, then every second item again: the first contents of these are garbage. */
 async function fill(store: Store, { ids, valueAt }: Items): Promise<void> {
   const write = async (some: readonly string[], shift: number): Promise<void> => {
-    for (let from = 0; from < some.length; from += batchItems)
+    for (let from = 0; from < some.length; from += batchItems) {
       await store.write(
         some.slice(from, from + batchItems).map((id, place) => {
           return { op: "put", collection: name, id, content: valueAt(from + place + shift) };
         }),
         { durability: "visible" },
       );
+      if ((from + batchItems) % flushedItems === 0) await store.flush();
+    }
+    await store.flush();
   };
   await write(ids, 0);
-  await store.flush();
   await write(
     ids.filter((_, place) => place % 2 === 0),
     1,
@@ -113,10 +141,12 @@ async function watched(
   });
   const writer = longestStep(() => collection.put(anyId(), { content: valueAt(Math.floor(random() * 4_096)) }));
   const loop = longestStep(nextTurn);
-  const working = work().finally(() => {
+  const end = (): void => {
     isOver = true;
-  });
-  const [, read, written, turned] = await Promise.all([working, reader, writer, loop]);
+  };
+  // Whoever fails first ends it for all.
+  const working = work().finally(end);
+  const [, read, written, turned] = await Promise.all([working, reader, writer, loop]).finally(end);
   return {
     phase,
     durationMs: systemClock.monotonicMs() - start,

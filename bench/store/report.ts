@@ -14,7 +14,8 @@ export interface Line {
 export interface Row {
   readonly title: string;
   readonly unit: string;
-  readonly better: "more" | "less";
+  /** Neither: shown, and nothing is said of who is better. */
+  readonly better: "more" | "less" | "neither";
   readonly lines: readonly Line[];
 }
 
@@ -35,6 +36,7 @@ function timesAsGood({ better }: Row, own: Line, peer: Line): number {
 }
 
 export function resultOf(row: Row): RowResult {
+  if (row.better === "neither") return { ...row, ratios: [], againstBest: [] };
   const own = row.lines.filter(({ isOwn }) => isOwn);
   const peers = row.lines.filter(({ isOwn }) => !isOwn);
   const best = bestOf(
@@ -57,7 +59,7 @@ function bestOf(row: Row, lines: readonly Line[]): Line | undefined {
 }
 
 export function rowReport(row: RowResult): string[] {
-  const own = row.lines.filter(({ isOwn }) => isOwn);
+  const own = row.better === "neither" ? [] : row.lines.filter(({ isOwn }) => isOwn);
   const cells = row.lines.map((line) => [
     `  ${line.name}${line.isAside === true ? " *" : ""}`,
     figure(median(line.values)),

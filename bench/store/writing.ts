@@ -19,10 +19,11 @@ const writerCounts = [1, 64, 256];
 
 export async function measurePuts(session: Session): Promise<void> {
   await withStores(session, session.contenders, {}, async (open) => {
+    const nexts = open.map(() => pairs(session.items));
     for (const writers of writerCounts) {
       const lines = await measureLines(
         session,
-        open.flatMap((one) => putLines(session, one, writers)),
+        open.flatMap((one, place) => putLines(session, one, writers, nexts[place]!)),
       );
       const title = `durable puts, ${writers} ${writers === 1 ? "writer" : "writers"}`;
       report(session, { title, unit: "puts/s", better: "more", lines });
@@ -30,8 +31,12 @@ export async function measurePuts(session: Session): Promise<void> {
   });
 }
 
-function putLines({ items, turnMs }: Session, { contender, store }: OpenContender, writers: number): WayTurn[] {
-  const next = pairs(items);
+function putLines(
+  { turnMs }: Session,
+  { contender, store }: OpenContender,
+  writers: number,
+  next: () => Pair,
+): WayTurn[] {
   const lines: WayTurn[] = [];
   for (const [way, run] of Object.entries(store.put)) {
     const name = `${contender.name}, ${way}`;
@@ -55,11 +60,12 @@ async function putTurn(run: PutWay, writers: number, turnMs: number, next: () =>
 
 type Pair = readonly [string, Uint8Array];
 
+/** No id gets the value that it has: sqlite would see that, and write nothing. */
 function pairs({ writtenIds, valueAt }: Items): () => Pair {
   let next = 0;
   return () => {
-    const place = next++ % writtenIds.length;
-    return [writtenIds[place]!, valueAt(place)];
+    const count = next++;
+    return [writtenIds[count % writtenIds.length]!, valueAt(count + Math.floor(count / writtenIds.length))];
   };
 }
 
