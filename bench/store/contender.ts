@@ -2,8 +2,8 @@
  * What is measured: stores of items under ids, each used in the ways its users would use it.
  *
  * What answers at once is called at once, what gives promises is awaited. A store that offers both is measured both
- * ways, each a line of its own. Reading returns how many bytes of content it was given, so that nobody can leave out the
- * work; a put resolves once it would survive power loss.
+ * ways, each a line of its own. Reading returns how many bytes of content it was given, so that nobody can leave out
+ * the work; a put resolves once it would survive power loss.
  */
 import { seededRandom } from "../../src/base/index.ts";
 import { makeRecords } from "../wal/contender.ts";

@@ -3,9 +3,9 @@
  *
  *     node --expose-gc bench/store/opening.ts open|memory CONTENDER FOLDER ITEMS     prints figures as JSON
  *
- * Resident memory counts what a process has mapped and touched: lmdb's and sqlite's own pages of the file are in it, as
- * they would be in the page cache for the others. The heap is V8's, with what it holds outside (buffers). The peers keep
- * their bytes outside of V8, so only resident memory is compared.
+ * Resident memory counts what a process has mapped and touched: lmdb's and sqlite's own pages of the file are in it,
+ * as they would be in the page cache for the others. The heap is V8's, with what it holds outside (buffers). The peers
+ * keep their bytes outside of V8, so only resident memory is compared.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
