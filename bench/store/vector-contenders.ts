@@ -3,7 +3,8 @@
  * squared Euclidean distance, one thread), and sqlite-vec, which compares all.
  *
  * Every item has a slot, a number from 0 to 9,999 that has nothing to do with its vector; a filter keeps the slots
- * below a number. The libraries of vectors have no metadata: where one has filters at all, its caller looks the slot up.
+ * below a number. The libraries of vectors have no metadata: where one has filters at all, its caller looks the slot
+ * up.
  */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
