@@ -162,7 +162,7 @@ function checkLog({ isNew, torn }: OpenedManifest, manifest: Manifest, log: Wal,
   const { flushedPosition } = manifest.state;
   if (torn !== undefined && log.truncatedBefore > flushedPosition + 1)
     throw manifestError(
-      torn.path,
+      join(folder, currentName),
       torn.offset,
       "its last edit is damaged, and the log no longer has what it was about",
     );
