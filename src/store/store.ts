@@ -174,8 +174,12 @@ export interface StoreOptions {
   readonly contentFromBytes?: number;
   /** Where merges and vector graphs are made: a worker thread, or slices of the caller's. Default "worker". */
   readonly background?: "worker" | "slices";
-  /** Flushes, merges and maintenance happen when asked for only. Default false. */
+  /** Merges and maintenance happen when asked for only. Default false. */
   readonly manual?: boolean;
+  /** How long after one maintenance the next begins. Default 60 s. */
+  readonly maintenanceMs?: number;
+  /** Told from the beginning: what opening found out comes before anybody can call `on`. */
+  readonly onEvent?: Listener<StoreEvent>;
   readonly signal?: AbortSignal;
 }
 
@@ -223,6 +227,7 @@ export type StoreEvent =
       readonly durationMs: number;
     }
   | { readonly kind: "content-compaction"; readonly doneBytes: number; readonly totalBytes: number }
+  /** Found at the opening: so much of the content log is garbage. The first maintenance frees it. */
   | { readonly kind: "fragmented"; readonly fragmentation: number }
   | { readonly kind: "level"; readonly level: StorageLevel; readonly reason: string }
   | { readonly kind: "damage"; readonly path: string; readonly offset: number; readonly reason: string }

@@ -112,7 +112,7 @@ async function open(
     holds: new Holds(views, () => log.visibleSequence),
     large: new LargeContent(content),
   };
-  return new Engine(parts, layers[0]!, background);
+  return new Engine(parts, layers[0], { background, onEvent: options.onEvent });
 }
 
 /** What the log holds and the segments do not. */
