@@ -32,6 +32,11 @@ export interface FlushOptions {
   readonly nowMs: number;
   /** Opens the segment for readers. */
   readonly prepare: (file: ManifestFile) => Promise<PreparedSegment>;
+  /**
+   * Awaited before the edit: what the layer holds has to be durable in the log, or the log would end before the position
+   * from which it is said to go on.
+   */
+  readonly durable: () => Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,6 +64,7 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
     assert(file !== undefined, "of a table with entries a segment has some");
     const staged = await contents.stage();
     prepared = await options.prepare(file);
+    await options.durable(); // mutant: flush-before-log
     const { add = [], values = {} } = staged === undefined ? {} : editOf([staged.written]);
     const flushedPosition = table.sequences.largest;
     await manifest.apply({ add: [file, ...add], values, flushedPosition }, () => {

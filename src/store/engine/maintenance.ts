@@ -103,7 +103,10 @@ export class Maintenance {
     const run = this.#compactContent(minimumGarbage, signal);
     this.#contentRun = run;
     try {
-      return await run;
+      const result = await run;
+      // The run itself was a reader of the old files.
+      await this.#port.parts.deleteObsolete();
+      return result;
     } finally {
       this.#contentRun = undefined;
     }
@@ -139,6 +142,7 @@ export class Maintenance {
       builders: sectionBuilders(catalog.sections),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
+      durable: () => this.#port.durable(),
       prepare: (written) => this.#prepared(written, [layer]),
     });
     if (file === undefined) {

@@ -102,7 +102,8 @@ async function open(
   checkLog(opened, manifest, log, folder);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
-  const contentCatalog = new ManifestContentCatalog(manifest, deleteObsolete);
+  const onCommitted = (): void => views.publish(views.current.layers);
+  const contentCatalog = new ManifestContentCatalog(manifest, { deleteObsolete, onCommitted });
   const content = await ContentLog.open({ disk, folder, catalog: contentCatalog });
   const layers = memory.layers();
   const views = new Views(

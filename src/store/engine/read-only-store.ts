@@ -101,7 +101,10 @@ async function partsOf(options: StoreOptions, disk: Disk, state: ManifestState):
   try {
     for (const file of segmentsByAge(state.files.values()))
       segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
-    const contentCatalog = new ManifestContentCatalog(manifest, refuse);
+    const contentCatalog = new ManifestContentCatalog(manifest, {
+      deleteObsolete: refuse,
+      onCommitted: () => undefined,
+    });
     const content = ContentLog.forReading({ disk, folder, catalog: contentCatalog });
     const pin = { state, [Symbol.dispose]: () => undefined };
     const views = new Views(
