@@ -149,7 +149,7 @@ export class FakeTarget implements ConsolidationTarget {
       createdMs: old?.createdMs ?? nowMs,
       updatedMs: nowMs,
       expiryMs: input.ttlMs === undefined ? undefined : nowMs + input.ttlMs,
-      level: 0,
+      level: "normal",
     });
   }
 }
@@ -191,7 +191,7 @@ class FakeReader implements ConsolidationReader {
       return [{ id, version, distance: 1 - cosine(embedding, own) }];
     });
     hits.sort((a, b) => a.distance - b.distance || compareText(a.id, b.id));
-    return { hits: hits.slice(0, k), exact: true, level: 0 };
+    return { hits: hits.slice(0, k), exact: true, level: "normal" };
   }
 
   async *edges(): AsyncGenerator<StoredEdge, void> {
