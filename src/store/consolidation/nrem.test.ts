@@ -103,7 +103,10 @@ describe("spike timing", () => {
 
   it("S4: keeps weights within 0 to 1, however often", async () => {
     const target = withItems("a", "b");
-    use(target, Array.from({ length: 500 }, (_, place) => (place % 2 === 0 ? "a" : "b")));
+    use(
+      target,
+      Array.from({ length: 500 }, (_, place) => (place % 2 === 0 ? "a" : "b")),
+    );
     for (const { to } of (await plan(target, { weakening: 0, strengthening: 1 })).edges) expect(to).toBe(1);
     for (const { to } of (await plan(target)).edges) {
       expect(to).toBeGreaterThan(0);
@@ -146,7 +149,9 @@ describe("spike timing", () => {
     for await (const proposal of some.edges) expect.fail(`proposes ${proposal.id}`);
   });
 
-  it("S4: learns a hundred thousand uses without holding up others for half a second", { timeout: 60_000 }, async () => {
+  it("S4: learns a hundred thousand uses without holding up others for half a second", {
+    timeout: 60_000,
+  }, async () => {
     const target = withItems("a");
     for (let use = 0; use < 100_000; use++) target.uses.note("notes", `n${(use * 7_919) % 60_000}`, use);
     using snapshot = target.snapshot();

@@ -84,6 +84,7 @@ async function* planEdges(
     signal?.throwIfAborted();
   }
   for (const { source, lines } of effects.bySource()) {
+    await turns.walked(lines.size * costOfLine);
     signal?.throwIfAborted();
     if (present[source] === 0) continue;
     const from = uses.items[source]!;
@@ -92,7 +93,6 @@ async function* planEdges(
       if (present[target] === 0) continue;
       yield* edgeProposals(from, uses.items[target]!, edges, line, settings);
     }
-    await turns.walked(lines.size);
   }
 }
 
@@ -172,3 +172,5 @@ function placesByCollection(
 }
 
 const pageItems = 256;
+/** What going through the edges of a pair takes, in entries walked over. */
+const costOfLine = 4;

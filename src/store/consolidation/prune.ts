@@ -38,8 +38,9 @@ export async function* planPrune(
   const reader = snapshot.collection(collection);
   if (reader === undefined) return;
   yield* expired(reader, context);
-  if (settings.kappaBelow > 0) yield* forgotten(snapshot, reader, settings, context);
+  // Before what is forgotten, which takes its edges with it: those that dangle already would be taken twice.
   if (settings.danglingEdges) yield* danglingEdges(snapshot, reader, context);
+  if (settings.kappaBelow > 0) yield* forgotten(snapshot, reader, settings, context);
 }
 
 async function* expired(reader: ConsolidationReader, { signal }: PruneContext): AsyncGenerator<Proposal, void> {

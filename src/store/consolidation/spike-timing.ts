@@ -29,6 +29,8 @@ export interface WeightLine {
 export class PairEffects {
   readonly #items: number;
   readonly #places = new Map<number, number>();
+  /** source · items + target, by place. */
+  #keys = new Float64Array(256);
   #alphas = new Float64Array(256);
   #betas = new Float64Array(256);
 
@@ -57,7 +59,7 @@ export class PairEffects {
 
   /** By source and then by target, in the order of their places. */
   *bySource(): Generator<{ readonly source: number; readonly lines: ReadonlyMap<number, WeightLine> }> {
-    const keys = Float64Array.from(this.#places.keys()).sort();
+    const keys = this.#keys.slice(0, this.#places.size).sort();
     for (let from = 0; from < keys.length; ) {
       const source = Math.floor(keys[from]! / this.#items);
       const lines = new Map<number, WeightLine>();
@@ -88,9 +90,11 @@ export class PairEffects {
     const place = this.#places.size;
     this.#places.set(key, place);
     if (place === this.#alphas.length) {
+      this.#keys = doubled(this.#keys);
       this.#alphas = doubled(this.#alphas);
       this.#betas = doubled(this.#betas);
     }
+    this.#keys[place] = key;
     this.#alphas[place] = 1;
     this.#betas[place] = 0;
     return place;
