@@ -25,7 +25,7 @@ export async function commit(
   target: Pick<ConsolidationTarget, "write">,
   options: CommitOptions,
 ): Promise<void> {
-  const { signal, batchChanges = 256 } = options;
+  const { batchChanges = 256 } = options;
   let batch: Proposal[] = [];
   let changes = 0;
   const keys = new Set<string>();
@@ -37,7 +37,6 @@ export async function commit(
     await writeAll(full, target, options);
   };
   for await (const proposal of proposals) {
-    signal?.throwIfAborted();
     const touched = proposal.changes.flatMap(keyOf);
     // Two removals may share an edge. A key is written once in a batch; and its condition, if any, speaks of before.
     const isShared = touched.some((key) => keys.has(key));
@@ -93,7 +92,7 @@ async function write(
 }
 
 /** What the change writes; nothing where it only checks. */
-function keyOf(change: GuardedChange): string[] {
+export function keyOf(change: GuardedChange): string[] {
   const { op, collection, id } = change;
   if (op === "check") return [];
   if (op === "put" || op === "delete") return [`i${collection}\0${id}`];

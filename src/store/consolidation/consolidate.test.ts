@@ -82,6 +82,30 @@ describe("consolidation", () => {
     expect((await consolidate(target, options)).pruned.map(({ id }) => id)).toEqual(["a"]);
   });
 
+  it("S4: spares what is used while it runs", async () => {
+    const target = new FakeTarget();
+    target.put("a");
+    target.between = () => target.uses.note("notes", "a", 0);
+    const options = { passes: ["prune"], prune: { kappaBelow: 1, minimumAgeMs: 0 } } as const;
+    expect((await consolidate(target, options)).pruned).toEqual([]);
+  });
+
+  it.each(["a", "b"])("S4: makes no edge from or to what was deleted meanwhile: %s", async (id) => {
+    const target = new FakeTarget();
+    for (const [place, used] of ["a", "b", "c", "d"].entries()) {
+      target.put(used);
+      target.uses.note("notes", used, place < 2 ? 0 : 1e9);
+    }
+    target.beforeWrite = () => {
+      target.beforeWrite = () => {};
+      target.change([{ op: "delete", collection: "notes", id }]);
+    };
+    const report = await consolidate(target, { passes: ["nrem"] });
+    expect(report.edges).toMatchObject([{ source: "c", target: "d" }]);
+    expect(report.conflicts).toEqual([{ pass: "nrem", collection: "notes", id: "a", reason: "changed" }]);
+    expect([...target.edges.values()]).toMatchObject([{ source: "c", target: "d" }]);
+  });
+
   it("S4: names the items whose κ it had to leave, because they were written meanwhile", async () => {
     const target = new FakeTarget();
     target.put("a");
@@ -202,8 +226,7 @@ class Others {
   readonly #random: Random;
   /** undefined: deleted. */
   readonly items = new Map<string, Item | undefined>();
-  readonly used = new Set<string>();
-  readonly #edges = new Map<string, number | undefined>();
+  readonly #edges = new Map<string, number>();
 
   constructor(target: FakeTarget, random: Random) {
     this.#target = target;
@@ -225,9 +248,7 @@ class Others {
       this.#target.link(source, "used-after", target, weight);
       this.#edges.set(`${source} ${target}`, weight);
     } else {
-      const used = id();
-      this.#target.uses.note("notes", used, 1e6);
-      this.used.add(used);
+      this.#target.uses.note("notes", id(), 1e6);
     }
   }
 
@@ -241,9 +262,10 @@ class Others {
     for (const [name, weight] of this.#edges) {
       const [source, target] = name.split(" ") as [string, string];
       const now = this.#target.weight(source, "used-after", target);
-      if (now === undefined) {
+      if (now !== undefined) expect(now, `${where}: ${name} was linked`).toBe(weight);
+      else {
         const isWhole = [source, target].every((end) => this.#target.get(end) !== undefined);
-        const couldDangle = [source, target].some((end) => this.items.has(end)) || weight! < 0.05;
+        const couldDangle = [source, target].some((end) => this.items.has(end)) || weight < 0.05;
         expect(!isWhole || couldDangle, `${where}: ${name} was linked`).toBe(true);
       }
     }

@@ -98,6 +98,8 @@ describe("REM", () => {
           if (chance < 0.7) target.put(id(), { embedding: at(random() * 180), kappa: random() });
           else target.change([{ op: "delete", collection: "notes", id: id() }]);
         }
+        const prototypes = [...target.items.values()].filter((item) => item.id.startsWith("prototype/"));
+        for (const { id: prototype } of prototypes) target.link(prototype, "prototype-of", id(), random());
         await rem(target);
         const again = await rem(target);
         expect(again.prototypes, `seed ${seed}, round ${round}`).toEqual([]);
@@ -173,6 +175,42 @@ describe("REM", () => {
     expect(target.get(prototypeId("a"))).toBeUndefined();
   });
 
+  it("S4: leaves a prototype alone that was written meanwhile, and its edges", async () => {
+    const id = prototypeId("a");
+    const writers: Readonly<Record<string, (target: FakeTarget) => unknown>> = {
+      item: (target) => target.put(id, { ...withoutContent(target, id), content: "about tea" }),
+      kept: (target) => target.link(id, "prototype-of", "a", 0.25),
+      gone: (target) => target.link(id, "prototype-of", "d", 0.25),
+    };
+    for (const write of Object.values(writers)) {
+      const target = withAngles({ a: 0, b: 5, c: 10, d: 15 });
+      await rem(target);
+      target.put("d", { embedding: at(90) });
+      let image: unknown;
+      target.beforeWrite = () => {
+        target.beforeWrite = () => {};
+        write(target);
+        image = target.image();
+      };
+      const { prototypes, conflicts } = await rem(target);
+      expect([prototypes, conflicts]).toMatchObject([[], [{ id, reason: "changed" }]]);
+      expect(target.image()).toEqual(image);
+      expect(changes(await rem(target))).toEqual(["updated a,b,c"]);
+    }
+  });
+
+  it("S4: keeps a prototype's time to live", async () => {
+    const target = withAngles({ a: 0, b: 5, c: 10 });
+    await rem(target);
+    const id = prototypeId("a");
+    target.put(id, { ...withoutContent(target, id), ttlMs: 1_000 });
+    const { expiryMs } = target.get(id)!;
+    target.clock.jumpWall(100);
+    target.put("d", { embedding: at(3) });
+    expect(changes(await rem(target))).toEqual(["updated a,b,c,d"]);
+    expect(target.get(id)!.expiryMs).toBe(expiryMs);
+  });
+
   it("S4: passes over a collection without embeddings", async () => {
     const target = withAngles({ a: 0, b: 5, c: 10 });
     target.settings.set("notes", {});
@@ -187,6 +225,8 @@ function withoutContent(target: FakeTarget, id: string) {
 
 /** Each lists its sources, and these are there. */
 function checkPrototypes(target: FakeTarget): void {
+  const targets = [...target.edges.values()].map((edge) => edge.target);
+  expect(new Set(targets).size, "in one cluster each").toBe(targets.length);
   for (const item of target.items.values()) {
     if (!item.id.startsWith("prototype/")) continue;
     const members = [...target.edges.values()].filter(({ source }) => source === item.id);

@@ -4,11 +4,12 @@
  * Whatever a pass awaits gives `between` a chance to write as somebody else would.
  */
 
-import { HoldfastError, VirtualClock } from "../../../base/index.ts";
+import { assert, HoldfastError, VirtualClock } from "../../../base/index.ts";
 import { compareText } from "../../graph/edge.ts";
 import type { Item, ItemInput } from "../../item/item.ts";
 import { nodeName } from "../../item/item-key.ts";
 import type { CollectionSettings, ScanOptions, SearchOptions, SearchResult } from "../../store.ts";
+import { keyOf } from "../commit.ts";
 import { cosine } from "../prototype.ts";
 import type { KappaChange } from "../report.ts";
 import type {
@@ -63,6 +64,8 @@ export class FakeTarget implements ConsolidationTarget {
     await this.pause();
     this.beforeWrite();
     this.writes.push(changes);
+    const keys = changes.flatMap(keyOf);
+    assert(new Set(keys).size === keys.length, "a key is written once in a batch");
     if (!this.isDegraded) this.change(changes);
     return { isQueued: this.isDegraded };
   }
