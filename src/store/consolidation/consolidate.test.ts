@@ -203,7 +203,7 @@ describe("consolidation", () => {
 describe("what is written while it runs", () => {
   it("S4: is neither lost nor undone, and what was deleted stays deleted", async () => {
     let conflicts = 0;
-    for (let seed = 0; seed < 300; seed++) {
+    for (let seed = 0; seed < 100; seed++) {
       const random = seededRandom(seed);
       const target = grown(random);
       const others = new Others(target, random);
@@ -216,7 +216,7 @@ describe("what is written while it runs", () => {
       for (const [made, members] of prototypesOf(target)) expect(members).toBeLessThanOrEqual(Number(made));
       conflicts += report.conflicts.length;
     }
-    expect(conflicts, "they did meet").toBeGreaterThan(300);
+    expect(conflicts, "they did meet").toBeGreaterThan(100);
   });
 });
 

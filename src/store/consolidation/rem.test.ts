@@ -199,6 +199,21 @@ describe("REM", () => {
     }
   });
 
+  it("S4: puts two prototypes into one where the leader of one has come to the other", async () => {
+    const target = withAngles({ a: 0, b: 5, c: 10, x: 60, y: 65, z: 70 });
+    await rem(target);
+    for (const [id, degrees] of Object.entries({ x: 15, y: 20, z: 22 })) target.put(id, { embedding: at(degrees) });
+    target.link(prototypeId("a"), "prototype-of", "x");
+    target.link(prototypeId("x"), "prototype-of", "a");
+    const { prototypes } = await rem(target);
+    expect(prototypes.map(({ change, members }) => [change, members.join("")])).toEqual([
+      ["updated", "abcxyz"],
+      ["removed", ""],
+    ]);
+    checkPrototypes(target);
+    expect((await rem(target)).prototypes).toEqual([]);
+  });
+
   it("S4: keeps a prototype's time to live", async () => {
     const target = withAngles({ a: 0, b: 5, c: 10 });
     await rem(target);
