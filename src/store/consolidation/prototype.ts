@@ -101,6 +101,7 @@ export async function prototypeProposal(
     embedding,
     metadata: { ...whole?.metadata, prototype: true, members: members.length },
     kappa,
+    pinned: existing?.pinned ?? false,
     ...(existing?.expiryMs === undefined ? {} : { ttlMs: Math.max(1, existing.expiryMs - nowMs) }),
   };
   const checks = members.map(

@@ -214,16 +214,16 @@ describe("REM", () => {
     expect((await rem(target)).prototypes).toEqual([]);
   });
 
-  it("S4: keeps a prototype's time to live", async () => {
+  it("S4: keeps a prototype's time to live and its pin", async () => {
     const target = withAngles({ a: 0, b: 5, c: 10 });
     await rem(target);
     const id = prototypeId("a");
-    target.put(id, { ...withoutContent(target, id), ttlMs: 1_000 });
+    target.put(id, { ...withoutContent(target, id), ttlMs: 1_000, pinned: true });
     const { expiryMs } = target.get(id)!;
     target.clock.jumpWall(100);
     target.put("d", { embedding: at(3) });
     expect(changes(await rem(target))).toEqual(["updated a,b,c,d"]);
-    expect(target.get(id)!.expiryMs).toBe(expiryMs);
+    expect(target.get(id)).toMatchObject({ expiryMs, pinned: true });
   });
 
   it("S4: passes over a collection without embeddings", async () => {
