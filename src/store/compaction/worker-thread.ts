@@ -35,15 +35,19 @@ export class WorkerThread {
   readonly #runs = new Map<number, Run>();
   #lastId = 0;
   #isEnded = false;
+  #cause: unknown;
 
   constructor({ heapLimitMb, main = workerMain }: WorkerThreadOptions) {
     const limits = heapLimitMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapLimitMb } };
     this.#worker = new Worker(main, { name: "holdfast-store", ...limits });
     this.#worker.unref();
     this.#worker.on("message", (message: FromWorker) => this.#hear(message));
-    this.#worker.on("messageerror", (error) => this.#end(error));
-    this.#worker.on("error", (error) => this.#end(error));
-    this.#worker.on("exit", (code) => this.#end(new Error(`it ended with code ${code}`)));
+    this.#worker.on("messageerror", (error) => {
+      this.#noteEnd(error);
+      void this.#worker.terminate();
+    });
+    this.#worker.on("error", (error) => this.#noteEnd(error));
+    this.#worker.on("exit", (code) => this.#end(code));
   }
 
   /** True from its end on: then it takes no more jobs. */
@@ -101,9 +105,15 @@ export class WorkerThread {
     else run.reject(run.signal.aborted ? run.signal.reason : errorFromWire(message.error));
   }
 
-  #end(cause: unknown): void {
+  #noteEnd(cause: unknown): void {
     this.#isEnded = true;
-    for (const { reject } of this.#runs.values()) reject(endedError(cause));
+    this.#cause ??= cause;
+  }
+
+  /** Only now does it surely write no more. */
+  #end(code: number): void {
+    this.#noteEnd(new Error(`it ended with code ${code}`));
+    for (const { reject } of this.#runs.values()) reject(endedError(this.#cause));
   }
 }
 
