@@ -2,9 +2,9 @@
  * A compaction: segments in, one segment out that answers as they did together.
  *
  * A job is plain data, so that it runs wherever there is a disk: in slices of the caller's thread, or in a worker. It
- * changes nothing but the one file that it makes. That file is written, made durable and read back whole, every byte of
- * it checked, before `runCompaction` returns; only then may an edit of the manifest put it in place of the inputs. After
- * a failure, and an abort, there is no file.
+ * changes nothing but the one file that it makes. That file is written, made durable and read back whole, every byte
+ * checked, before `runCompaction` returns; only then may an edit of the manifest put it in place of the inputs. After a
+ * failure, and an abort, there is no file.
  *
  * Of each key the newest version stays, and no older one: snapshots hold the files that they read, and so need nothing
  * of the new one.

@@ -1,6 +1,6 @@
 /**
  * The real worker, with a fault that the level of the job's output asks for: in the middle of the job, where its file
- * is half written.
+ * is half written. One that builds sections for a collection called "exit" ends with the first entries.
  */
 
 import { parentPort, threadId } from "node:worker_threads";
@@ -9,6 +9,7 @@ import { faultLevels } from "./fault-levels.ts";
 
 const port = parentPort!;
 let level = 0;
+let isDoomed = false;
 const hoard: unknown[] = [];
 
 const strike: Readonly<Record<number, () => void>> = {
@@ -33,6 +34,8 @@ port.postMessage = (message: FromWorker) => {
 await import("../worker-main.ts");
 
 port.on("message", (message: ToWorker) => {
+  if (message.kind === "build") isDoomed = message.collections.some(({ name }) => name === "exit");
+  if (message.kind === "entries" && isDoomed) process.exit(4);
   if (message.kind !== "run") return;
   ({ level } = message.job.output);
   if (level !== faultLevels.name) return;
