@@ -35,14 +35,14 @@ function expectedOf(
   });
 }
 
+/** What only versions that went pointed to. */
 function garbageOf(inputs: readonly Entry[], kept: readonly Entry[]): [number, number][] {
-  const keptSequences = new Set(kept.filter(({ kind }) => kind === entryKind.value).map(({ sequence }) => sequence));
+  const handlesOf = (entries: readonly Entry[]) =>
+    new Map(entries.flatMap((entry) => contentHandleOf(entry) ?? []).map((handle) => [JSON.stringify(handle), handle]));
   const sums = new Map<number, number>();
-  for (const entry of inputs) {
-    const handle = contentHandleOf(entry);
-    if (handle === undefined || keptSequences.has(entry.sequence)) continue;
-    sums.set(handle.file, (sums.get(handle.file) ?? 0) + handle.length);
-  }
+  const living = handlesOf(kept);
+  for (const [name, { file, length }] of handlesOf(inputs))
+    if (!living.has(name)) sums.set(file, (sums.get(file) ?? 0) + length);
   return [...sums].sort(([a], [b]) => a - b);
 }
 
@@ -62,7 +62,9 @@ function entryOf({ what, id: name, other, expiryMs, number, kappa }: Shape, sequ
   if (what === "unlink") return tombstone(edge(name, other, sequence, 1).key, sequence);
   if (what === "delete") return tombstone(keyOf(name), sequence);
   if (what === "foreign") return plainEntry(foreignKey, sequence, utf8(name));
-  const entry = what === "item" ? item(name, sequence) : itemInLog(name, sequence, { file: number, length: sequence });
+  // A content belongs to one item, and several versions of it may point there.
+  const at = { file: number, row: Number(name.slice(1)), length: 1_000 * number + name.charCodeAt(1) };
+  const entry = what === "item" ? item(name, sequence) : itemInLog(name, sequence, at);
   return { ...entry, expiryMs, kappa };
 }
 
@@ -141,6 +143,18 @@ describe("a compaction", () => {
     expect(kappaChanged).toBe(2);
   });
 
+  it("S5: counts no content as garbage that a newer version took over", async () => {
+    const disk = new SimDisk();
+    const versions = (first: number): Entry[] =>
+      Array.from({ length: 600 }, (_, place) => {
+        const at = { file: 3, row: place, length: 1_000 };
+        return itemInLog(`n${String(place).padStart(3, "0")}`, first + place, at);
+      });
+    const files = await layers(disk, [versions(1), versions(1_001), [tombstone(keyOf("n255"), 2_000)]]);
+    const { dropped } = await runCompaction(disk, jobOf(files));
+    expect(dropped).toEqual({ entries: 602, garbage: [[3, 1_000]] });
+  });
+
   it("S8: takes nothing from behind keys that were lost, and keeps what deletes them", async () => {
     const disk = new SimDisk();
     const [newest, damaged, oldest] = await layers(disk, [
@@ -207,6 +221,29 @@ describe("a compaction", () => {
       await expect(runCompaction(disk, job, { signal: controller.signal, onProgress })).rejects.toThrow(`in ${at}`);
       expect((await disk.list(folder)).map(({ name }) => name)).not.toContain("0000000200.segment");
       expect(await disk.list(folder)).toHaveLength(3);
+    }
+  });
+
+  it("S8: that the disk fails says so, and leaves no file", async () => {
+    const { failWrite, failSync, failSyncFolder, failRename, failRead, failOpen } = faults;
+    const base = new SimDisk();
+    const many = Array.from({ length: 40 }, (_, place) => item(`n${place}`, place + 1, "x".repeat(90)));
+    const files = await layers(base, [many.slice(0, 20), many.slice(20)]);
+    const names = (await base.list(folder)).map(({ name }) => name);
+    for (const fail of [failWrite, failSync, failSyncFolder, failRename, failRead, failOpen]) {
+      let struck = 0;
+      for (let occurrence = 1; ; occurrence++) {
+        const disk = base.restarted({ faults: [fail({ occurrence, code: "EIO" })] });
+        const failure = await runCompaction(disk, jobOf(files)).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        if (disk.faultsStruck === 0) break;
+        struck++;
+        expect(failure).toMatchObject({ code: "DISK_IO" });
+        expect((await disk.list(folder)).map(({ name }) => name)).toEqual(names);
+      }
+      expect(struck).toBeGreaterThan(0);
     }
   });
 

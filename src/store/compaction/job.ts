@@ -106,7 +106,7 @@ export async function runCompaction(
   const file = await merged(disk, job, { ...options, garbage, kappa });
   if (file !== undefined) await readBack(disk, job, file, options);
   const entries = entriesIn(job) - (file?.entries ?? 0);
-  return { file, lost, dropped: { entries, garbage: garbage.sums }, kappaChanged: kappa.applied };
+  return { file, lost, dropped: { entries, garbage: garbage.sums() }, kappaChanged: kappa.applied };
 }
 
 interface MergeParts extends RunCompactionOptions {
@@ -145,6 +145,7 @@ async function* mergedBatches(
   });
   for await (const batch of batches) {
     doneEntries += batch.length;
+    garbage.kept(batch);
     if (doneEntries - reported >= progressEntries) {
       reported = doneEntries;
       // What expires is dropped, and kept as a tombstone: twice here.

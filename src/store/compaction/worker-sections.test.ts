@@ -2,6 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { VirtualClock } from "../../base/index.ts";
 import { NodeDisk } from "../../disk/index.ts";
 import type { Entry } from "../entry.ts";
 import type { ManifestFile } from "../manifest/state.ts";
@@ -55,6 +56,22 @@ describe("sections that a worker derives for a segment written here", () => {
     await expect(ended).rejects.toMatchObject({ code: "STORE_WORKER", retryable: true });
     expect(await disk.list(folder)).toEqual([]);
     expect((await write(folder, host.sectionBuilders([])))?.entries).toBe(6_000);
+  });
+
+  it("S7: are forgotten where the segment comes to nothing: the worker is idle then", async () => {
+    const clock = new VirtualClock();
+    await using host = compactionHost({ kind: "worker", disk, clock });
+    let added = 0;
+    const failing: SectionBuilder = {
+      add: () => {
+        if (++added === 600) throw new Error("not this one");
+      },
+      finish: async () => [],
+    };
+    const folder = newFolder();
+    await expect(write(folder, [...host.sectionBuilders([]), failing])).rejects.toThrow("not this one");
+    expect(clock.timers).toBe(1);
+    expect(await disk.list(folder)).toEqual([]);
   });
 
   it("S5: end with the segment's own abort, and with the host", async () => {

@@ -30,9 +30,13 @@ export function item(id: string, sequence: number, text = `text ${sequence}`): E
 }
 
 /** An item whose content is in the content log. */
-export function itemInLog(id: string, sequence: number, at: { readonly file: number; readonly length: number }): Entry {
+export function itemInLog(
+  id: string,
+  sequence: number,
+  at: { readonly file: number; readonly length: number; readonly row?: number },
+): Entry {
   const plain = item(id, sequence);
-  const handle = encodeHandle({ ...at, row: sequence, checksum: 7 });
+  const handle = encodeHandle({ row: sequence, checksum: 7, ...at });
   return { ...plain, value: new ItemRecord(plain.value).withHandle(handle) };
 }
 
