@@ -25,6 +25,8 @@ export interface SectionBuilder {
   add(entry: Entry): void | Promise<void>;
   /** Called once, after the last entry; none where the entries give no cause for one. */
   finish(signal?: AbortSignal): Promise<readonly DerivedSection[]>;
+  /** In place of `finish`, where the segment comes to nothing: lets go of what it holds outside of itself. */
+  abandon?(): void;
 }
 
 /** A collection as far as builders have to know it. Plain data: it crosses to the worker with the job. */
