@@ -5,7 +5,7 @@
 
 import type { Metadata } from "../item/item.ts";
 
-const keptLimitBytes = 16 * 2 ** 20;
+const keptLimitBytes = 4 * 2 ** 20;
 const parsedFactor = 6;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 

@@ -60,7 +60,7 @@ export function similarityOf(metric: VectorMetric, distance: number): number {
   return within01((1 + product / (1 + Math.abs(product))) / 2);
 }
 
-/** The strongest first; of equal scores, in the order of the ids' bytes. Throws STORE_RECALL for weights that are none. */
+/** The strongest first; of equal scores, by the ids' bytes. Throws STORE_RECALL for weights that are none. */
 export function scoreRecall(candidates: readonly RecallCandidate[], scoring: RecallScoring): RecallScore[] {
   const { metric, asks, k = candidates.length } = scoring;
   const given = weightsOf(scoring.weights);

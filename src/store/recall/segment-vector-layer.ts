@@ -7,7 +7,7 @@
 import { crc32 } from "node:zlib";
 import { type Clock, HoldfastError, systemClock } from "../../base/index.ts";
 import { corruptError } from "../segment/damage.ts";
-import { adoptVectorIndex, type VectorIndex } from "../vector/index.ts";
+import { adoptVectorIndexInSlices, type VectorIndex } from "../vector/index.ts";
 import { type AdoptedRows, adoptRows } from "./adopt-rows.ts";
 import { indexMemoryBytes } from "./embedding.ts";
 import { FilterBits } from "./filter-bits.ts";
@@ -37,29 +37,29 @@ export interface AdoptVectorLayerOptions {
 }
 
 /**
- * In slices, but for the index itself, which takes about a millisecond for each MB. Throws STORE_SEGMENT_CORRUPT, with
- * path and offset, where a byte has changed or the sections contradict each other, and STORE_VERSION for a newer
- * format. Both sections follow from the entries of the segment: they can be made anew.
+ * In slices. Throws STORE_SEGMENT_CORRUPT, with path and offset, where a byte has changed or the sections contradict
+ * each other, and STORE_VERSION for a newer format. Both sections follow from the segment's entries: they can be made
+ * anew.
  */
 export async function adoptVectorLayer(options: AdoptVectorLayerOptions): Promise<SegmentVectorLayer> {
   const { path, fileId, rowsOffset: offset, clock = systemClock, signal } = options;
   signal?.throwIfAborted();
   const slices = new Slices(clock);
   const adopted = await adoptRows(options.rows, { path, fileId, offset }, slices, signal);
-  const index = indexIn(options, adopted.counts.vectors);
-  await slices.pause(signal);
+  const index = await indexIn(options, adopted.counts.vectors, slices);
   const table = await RowOfId.of(adopted.columns, slices, signal);
   const visibility = await visibilityOf(adopted, slices, signal);
   return new SegmentVectorLayer(options, adopted, index, table, visibility);
 }
 
-function indexIn(options: AdoptVectorLayerOptions, vectors: number): VectorIndex {
-  const { path, fileId, settings, indexOffset = 0, exactBelow = 10_000 } = options;
+async function indexIn(options: AdoptVectorLayerOptions, vectors: number, slices: Slices): Promise<VectorIndex> {
+  const { path, fileId, settings, indexOffset = 0, exactBelow = 10_000, clock = systemClock, signal } = options;
   const bad = (offset: number, reason: string): HoldfastError =>
     corruptError({ path, offset: indexOffset + offset, section: "vectors", reason });
   let index: VectorIndex;
   try {
-    index = adoptVectorIndex(options.index, { fileId: BigInt(fileId), checksum: crc32, exactBelow });
+    const bound = { fileId: BigInt(fileId), checksum: crc32, exactBelow };
+    index = await adoptVectorIndexInSlices(options.index, { ...bound, clock, ...(signal && { signal }) });
   } catch (error) {
     if (!HoldfastError.is(error) || error.code !== "STORE_VECTOR_CORRUPT") throw error;
     throw bad(Number(error.details["offset"]), error.rawMessage);
@@ -68,7 +68,10 @@ function indexIn(options: AdoptVectorLayerOptions, vectors: number): VectorIndex
     throw bad(12, `it is for ${index.metric} over ${index.dimension} numbers, as its collection is not`);
   }
   let isWhole = index.size === vectors && index.deleted === 0;
-  for (let id = 0; isWhole && id < vectors; id++) isWhole = index.has(id);
+  for (let id = 0; isWhole && id < vectors; id++) {
+    isWhole = index.has(id);
+    if (id % 64 === 63 && slices.isSpent(64)) await slices.pause(signal);
+  }
   if (!isWhole) throw bad(0, `its ${index.size} vectors are not the ${vectors} of the rows`);
   return index;
 }
