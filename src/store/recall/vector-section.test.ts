@@ -61,6 +61,10 @@ async function outcome(work: Promise<SegmentVectorLayer>): Promise<unknown> {
   }
 }
 
+function inOrder(list: readonly VectorRow[]): VectorRow[] {
+  return [...list].sort((a, b) => Buffer.compare(utf8(a.id), utf8(b.id)) || b.sequence - a.sequence);
+}
+
 function signed(bytes: Uint8Array): Uint8Array {
   const view = viewOf(bytes);
   view.setUint32(56, checksumAt(7, 64, bytes.subarray(64)), true);
@@ -176,6 +180,20 @@ describe("the sections of a segment", () => {
     }
   });
 
+  it("S2: are adopted from bytes anywhere in a buffer", async () => {
+    const whole = await sectionsOf(rows);
+    const shifted = (bytes: Uint8Array, by: number): Uint8Array => {
+      const buffer = Buffer.alloc(bytes.length + by + 5, 0xff);
+      buffer.set(bytes, by);
+      return buffer.subarray(by, by + bytes.length);
+    };
+    const right = await answersOf(await adopt(whole));
+    for (const by of [1, 4, 8]) {
+      const layer = await adopt({ rows: shifted(whole.rows, by), index: shifted(whole.index, by) });
+      expect(await answersOf(layer)).toEqual(right);
+    }
+  });
+
   it("stops where the signal says so, before and during the build and the adoption", async () => {
     const sections = await sectionsOf(rows);
     const builder = new VectorSectionBuilder({ settings, fileId: 7 });
@@ -192,6 +210,48 @@ describe("the sections of a segment", () => {
 });
 
 describe("merged sections", () => {
+  it("S4: hold the same whether the merged layers are given, some of them, or none", async () => {
+    const random = seededRandom(8);
+    const exactBelow = 20;
+    const vectors = clustered(400, 4, 9);
+    const versions = Array.from({ length: 400 }, (_, place): VectorRow => {
+      const id = `id ${Math.floor(random() * 150)}`;
+      return row(id, place + 1, random() < 0.2 ? undefined : [...vectors[place]!], random() < 0.1 ? 50 : 0);
+    });
+    const inputs: SegmentVectorLayer[] = [];
+    for (let from = 300; from >= 0; from -= 100) {
+      const sections = await sectionsOf(inOrder(versions.slice(from, from + 100)), exactBelow);
+      inputs.push(await adopt(sections, { exactBelow }));
+    }
+    const living = inOrder(versions.filter(() => random() < 0.8));
+    const layers: SegmentVectorLayer[] = [];
+    for (const given of [[], inputs, inputs.slice(1, 3)]) {
+      const builder = new VectorSectionBuilder({ settings, fileId: 7, exactBelow, inputs: given });
+      for (const one of living) builder.add(one);
+      expect(builder.rows).toBe(living.length);
+      layers.push(await adopt(await builder.finish(), { exactBelow }));
+    }
+    const [plain, ...others] = layers;
+    let found = 0;
+    expect([...plain!.versions()]).toEqual(living.map(({ id, sequence }) => [id, sequence]));
+    for (const layer of others) {
+      expect([layer.rows, [...layer.versions()]]).toEqual([plain!.rows, [...plain!.versions()]]);
+      expect(layer.index.verify().unreachable).toHaveLength(0);
+      for (let turn = 0; turn < 100; turn++) {
+        const [query, atSequence, id] = [vectors[turn]!, Math.floor(random() * 401), `id ${turn}`];
+        expect(layer.embeddingOf(id, atSequence)).toEqual(plain!.embeddingOf(id, atSequence));
+        // Of the hundred and more that are visible some ten: these are compared one by one, and so the answer is exact.
+        const few = new SearchFilters().of((_, one) => one.endsWith(`${turn % 10}`) && one.length > 4);
+        const options = { k: 5, ef: 64, atSequence, nowMs: turn, filter: few };
+        const answer = await layer.search(query, options);
+        expect(answer).toEqual(await plain!.search(query, options));
+        expect(answer.exact).toBe(true);
+        found += answer.hits.length;
+      }
+    }
+    expect(found).toBeGreaterThan(300);
+  });
+
   it("S4: 200 generations with 1 % deleted find as much as a fresh build, and reach all that lives", async () => {
     const [size, turns, change] = [3_000, 200, 30];
     const dimension = 12;

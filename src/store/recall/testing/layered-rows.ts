@@ -8,12 +8,19 @@ import { utf8 } from "../../../base/index.ts";
 import { compareText } from "../../graph/edge.ts";
 import type { Metadata } from "../../item/item.ts";
 import { distance } from "../../vector/testing/vectors.ts";
-import { hideOlder, hideOlderNow } from "../hide.ts";
-import { MemoryVectorLayer } from "../memory-vector-layer.ts";
-import { searchLayers } from "../search.ts";
-import { adoptVectorLayer, type SegmentVectorLayer } from "../segment-vector-layer.ts";
-import type { RowFilter, VectorLayer, VectorRow, VectorSettings } from "../vector-layer.ts";
-import { VectorSectionBuilder } from "../vector-section.ts";
+import {
+  adoptVectorLayer,
+  hideOlder,
+  hideOlderNow,
+  MemoryVectorLayer,
+  type RowFilter,
+  type SegmentVectorLayer,
+  searchLayers,
+  type VectorLayer,
+  type VectorRow,
+  VectorSectionBuilder,
+  type VectorSettings,
+} from "../index.ts";
 
 export interface Written extends VectorRow {
   readonly metadata: Metadata | undefined;
