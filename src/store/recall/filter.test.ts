@@ -143,6 +143,18 @@ describe("a filter", () => {
     await expect(search(layer, filter, stop.signal)).rejects.toBe("enough");
   });
 
+  it("S7: makes a layer keep parsed metadata up to a limit only, and answers the same beyond", async () => {
+    const long = "x".repeat(30_000);
+    const layer = await layerOf(400, new VirtualClock(), (place) => ({ place, long }));
+    const before = layer.memoryBytes;
+    for (const bound of [0, 390]) {
+      const { hits } = await search(layer, filters.of(`place >= ${bound} && long != ''`));
+      expect(hits.map(({ id }) => id)).toEqual([bound, bound + 1, bound + 2].map(idOf));
+    }
+    expect(layer.memoryBytes - before).toBeGreaterThan(2 ** 20);
+    expect(layer.memoryBytes - before).toBeLessThan(2 ** 25);
+  });
+
   it("S8: meets metadata that is no JSON with an error that says where", async () => {
     const builder = new VectorSectionBuilder({ settings, fileId: 1 });
     builder.add({ id: "a", sequence: 1, embedding: Float32Array.of(1), metadataBytes: utf8("{no"), expiryMs: 0 });

@@ -94,6 +94,18 @@ describe("layers", () => {
     await expect(hideOlder(newer, [told[0]], { signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
   });
 
+  it("S7: are told in slices, in which others get their turn", async () => {
+    const rows = Array.from({ length: 20_000 }, (_, place) => [`${place}`, place + 1] as const);
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      setImmediate(count).unref();
+    };
+    setImmediate(count).unref();
+    await hideOlder(layerOf(...rows), [layerOf(["a", 0, 1])]);
+    expect(turns).toBeGreaterThan(2);
+  });
+
   it("S3: are searched for 1 to 16,384, in whole numbers, and not beyond the end of a signal", async () => {
     const layer = layerOf(["a", 1, 1]);
     const search = (k: number, ef = 64, signal?: AbortSignal) =>

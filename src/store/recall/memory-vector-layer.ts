@@ -99,9 +99,8 @@ export class MemoryVectorLayer implements VectorLayer {
   }
 
   hide(id: string, bySequence: number): void {
-    for (let version = this.#newest.get(id); version !== undefined; version = version.before) {
-      if (version.row !== noRow) this.#visibility.hide(version.row, bySequence);
-    }
+    const newest = this.#newest.get(id);
+    if (newest !== undefined && newest.row !== noRow) this.#visibility.hide(newest.row, bySequence);
   }
 
   *versions(): Generator<readonly [id: string, sequence: number]> {

@@ -9,7 +9,7 @@ import { hashKey } from "../key.ts";
 import { hasId, type RowsColumns } from "./rows-column.ts";
 import type { Slices } from "./slices.ts";
 
-/** More than any id, so that a longer text is known by not fitting. */
+/** More than any id has: what of a longer text fits in is none. */
 const scratch = new Uint8Array(1_040);
 const encoder = new TextEncoder();
 const hash = new Uint32Array(2);
@@ -43,8 +43,7 @@ export class RowOfId {
 
   /** -1 where there is none. */
   find(id: string): number {
-    const { read, written } = encoder.encodeInto(id, scratch);
-    if (read !== id.length) return -1;
+    const { written } = encoder.encodeInto(id, scratch);
     const bytes = scratch.subarray(0, written);
     const mask = this.#slots.length - 1;
     hashKey(bytes, hash);

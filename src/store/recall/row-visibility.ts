@@ -111,7 +111,6 @@ export class RowVisibility {
     if (!this.#expiriesInOrder) {
       this.#expiries.sort((a, b) => a.expiryMs - b.expiryMs);
       this.#expiriesInOrder = true;
-      this.#unexpired = undefined;
     }
     let [low, high] = [0, this.#expiries.length];
     while (low < high) {

@@ -149,10 +149,9 @@ export class SegmentVectorLayer implements VectorLayer {
   }
 
   hide(id: string, bySequence: number): void {
-    for (let row = this.#table.find(id); row !== -1; row = this.#olderVersion(row)) {
-      const vector = this.#vectorOfRow[row]!;
-      if (vector !== -1) this.#visibility.hide(vector, bySequence);
-    }
+    const row = this.#table.find(id);
+    const vector = row === -1 ? -1 : this.#vectorOfRow[row]!;
+    if (vector !== -1) this.#visibility.hide(vector, bySequence);
   }
 
   *versions(): Generator<readonly [id: string, sequence: number]> {

@@ -65,7 +65,10 @@ export interface VectorLayer {
   /** Rows with an embedding, hidden ones too. */
   readonly rows: number;
   readonly memoryBytes: number;
-  /** A newer layer has a version of this id that was written by `bySequence`. May be told twice, and in any order. */
+  /**
+   * A newer layer has a version of this id that was written by `bySequence`, after all that this layer has of it: its
+   * newest is hidden by that, the others were by one another. May be told twice, of several in any order. O(1).
+   */
   hide(id: string, bySequence: number): void;
   /** Every version that this layer has, those without embedding too. */
   versions(): Iterable<readonly [id: string, sequence: number]>;

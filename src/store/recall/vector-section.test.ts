@@ -146,6 +146,20 @@ describe("the sections of a segment", () => {
     expect(refused).toBeGreaterThan(100);
   });
 
+  it("S8: with ids out of order are refused, though all checksums are right", async () => {
+    for (const [at, letter] of [
+      [0, "b"],
+      [3, "0"],
+    ] as const) {
+      const whole = await sectionsOf(["a", "c", "e", "g"].map((id, place) => row(id, 9 - place)));
+      whole.rows[whole.rows.length - 4 + at] = letter.charCodeAt(0) + (at === 0 ? 2 : 0);
+      await expect(adopt({ ...whole, rows: signed(whole.rows) })).rejects.toMatchObject({
+        code: "STORE_SEGMENT_CORRUPT",
+        details: { section: "rows", offset: whole.rows.length - 4 + Math.max(1, at) },
+      });
+    }
+  });
+
   it("S8: of another segment, of another collection, or one of each, are refused", async () => {
     const whole = await sectionsOf(rows);
     const other = await sectionsOf(rows.slice(0, 3));
