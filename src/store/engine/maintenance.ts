@@ -13,7 +13,6 @@ import type { CompactionHost } from "../compaction/host.ts";
 import type { CompactionInput, CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
 import { type PickedCompaction, pickCompaction, pickEverything } from "../compaction/pick.ts";
-import { sectionBuilders } from "../compaction/section-builders.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import type { StoreEvent } from "../store.ts";
 import { garbageValues } from "./content-catalog.ts";
@@ -139,7 +138,7 @@ export class Maintenance {
     const beganMs = clock.monotonicMs();
     const file = await flushLayer(layer, {
       ...{ disk, folder, manifest, content, contentFromBytes: options.contentFromBytes },
-      builders: sectionBuilders(catalog.sections),
+      builders: this.#host.sectionBuilders(catalog.sections),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
       durable: () => this.#port.durable(),
