@@ -18,6 +18,8 @@ export interface Contender {
   build(data: DataSet, file: string): void;
   /** What the file holds, ready to be searched. */
   open(data: DataSet, file: string, k: number): (ef: number) => Search;
+  /** The same among the ids that are kept, where the library has such a search. */
+  openFiltered?(data: DataSet, file: string, k: number): (ef: number, keeps: (id: number) => boolean) => Search;
 }
 
 function holdfast(quantisation: "none" | "int8"): Contender {
@@ -48,7 +50,7 @@ interface Hnswlib {
     initIndex(limit: number, connectivity: number, efConstruction: number, seed: number): void;
     addPoint(vector: readonly number[], id: number): void;
     setEf(ef: number): void;
-    searchKnn(query: readonly number[], k: number): { readonly neighbors: number[] };
+    searchKnn(query: readonly number[], k: number, keeps?: (id: number) => boolean): { readonly neighbors: number[] };
     writeIndexSync(file: string): void;
     readIndexSync(file: string): void;
   };
@@ -56,6 +58,12 @@ interface Hnswlib {
 
 function hnswlib(): Contender {
   const { HierarchicalNSW } = packageNamed("hnswlib-node") as Hnswlib;
+  const read = ({ queries, vectors }: DataSet, file: string) => {
+    const index = new HierarchicalNSW("l2", vectors[0]!.length);
+    index.readIndexSync(file);
+    // It takes arrays only; making them is not counted.
+    return { index, arrays: queries.map((query) => Array.from(query)) };
+  };
   return {
     name: "hnswlib",
     kind: "f32",
@@ -65,14 +73,18 @@ function hnswlib(): Contender {
       for (const [id, vector] of vectors.entries()) index.addPoint(Array.from(vector), id);
       index.writeIndexSync(file);
     },
-    open({ queries, vectors }, file, k) {
-      const index = new HierarchicalNSW("l2", vectors[0]!.length);
-      index.readIndexSync(file);
-      // It takes arrays only; making them is not counted.
-      const arrays = queries.map((query) => Array.from(query));
+    open(data, file, k) {
+      const { index, arrays } = read(data, file);
       return (ef) => {
         index.setEf(ef);
         return (query) => index.searchKnn(arrays[query]!, k).neighbors;
+      };
+    },
+    openFiltered(data, file, k) {
+      const { index, arrays } = read(data, file);
+      return (ef, keeps) => (query) => {
+        index.setEf(ef);
+        return index.searchKnn(arrays[query]!, k, keeps).neighbors;
       };
     },
   };

@@ -109,11 +109,11 @@ export interface CollectionReader {
   peek(id: string): Item | undefined | Promise<Item | undefined>;
   scan(options?: ScanOptions): AsyncGenerator<Item, void>;
   search(embedding: Float32Array, options?: SearchOptions): Promise<SearchResult>;
-  neighbours(id: string, options?: NeighbourOptions): EdgeOf[];
+  neighbours(id: string, options?: NeighbourOptions): Promise<EdgeOf[]>;
   /** Every item within so many steps, with its distance. */
-  within(id: string, steps: number, options?: WalkOptions): Map<string, number>;
+  within(id: string, steps: number, options?: WalkOptions): Promise<Map<string, number>>;
   /** What these bring to mind: activation by id, the strongest first. */
-  spread(seeds: ReadonlyMap<string, number>, options?: SpreadOptions): Map<string, number>;
+  spread(seeds: ReadonlyMap<string, number>, options?: SpreadOptions): Promise<Map<string, number>>;
   recall(query: RecallQuery): Promise<Recalled[]>;
 }
 
@@ -121,9 +121,9 @@ export interface EdgeOf {
   readonly source: string;
   readonly type: string;
   readonly target: string;
-  /** Where it differs from the collection that was asked. */
-  readonly targetCollection?: string;
+  /** Where they are of another collection than the one that was asked. */
   readonly sourceCollection?: string;
+  readonly targetCollection?: string;
   readonly weight: number;
 }
 
@@ -174,8 +174,12 @@ export interface StoreOptions {
   readonly contentFromBytes?: number;
   /** Where merges and vector graphs are made: a worker thread, or slices of the caller's. Default "worker". */
   readonly background?: "worker" | "slices";
-  /** Flushes, merges and maintenance happen when asked for only. Default false. */
+  /** Merges and maintenance happen when asked for only. Default false. */
   readonly manual?: boolean;
+  /** How long after one maintenance the next begins. Default 60 s. */
+  readonly maintenanceMs?: number;
+  /** Told from the beginning: what opening found out comes before anybody can call `on`. */
+  readonly onEvent?: Listener<StoreEvent>;
   readonly signal?: AbortSignal;
 }
 
@@ -223,6 +227,7 @@ export type StoreEvent =
       readonly durationMs: number;
     }
   | { readonly kind: "content-compaction"; readonly doneBytes: number; readonly totalBytes: number }
+  /** Found at the opening: so much of the content log is garbage. The first maintenance frees it. */
   | { readonly kind: "fragmented"; readonly fragmentation: number }
   | { readonly kind: "level"; readonly level: StorageLevel; readonly reason: string }
   | { readonly kind: "damage"; readonly path: string; readonly offset: number; readonly reason: string }

@@ -18,10 +18,10 @@ function contentOf(number: number, size = 20 + ((number * 37) % 300)): Uint8Arra
 
 /** Writes contents with these numbers into one file. */
 async function writeFile(log: ContentLog, numbers: readonly number[]): Promise<Map<number, ContentHandle>> {
-  const { writer, commit } = await log.write();
+  const writer = await log.write();
   const handles = new Map<number, ContentHandle>();
   for (const number of numbers) handles.set(number, await writer.add(contentOf(number)));
-  await commit();
+  await log.commit(writer);
   return handles;
 }
 
@@ -79,9 +79,9 @@ describe("the content log", () => {
     const disk = new SimDisk();
     const log = await openLog(disk);
     const handles = await writeFile(log, range(0, 50));
-    const { writer, commit } = await log.write();
+    const writer = await log.write();
     const empty = await writer.add(new Uint8Array(0));
-    await commit();
+    await log.commit(writer);
     await expectAll(log, handles);
     await log[Symbol.asyncDispose]();
     const again = await openLog(disk);
@@ -183,8 +183,10 @@ describe("the content log", () => {
     const log = await openLog(slow);
     const [[number, handle]] = [...live] as [[number, ContentHandle]];
     const { promise, resolve } = Promise.withResolvers<void>();
+    await log.read(handle);
     gate = promise;
     const reading = log.read(handle);
+    await Promise.resolve();
     gate = undefined;
     await log.compact({ isLive: liveness(live.values()), minimumGarbage: 0 });
     expect(await disk.stat(`${folder}/${handle.file}.content`)).toBeDefined();

@@ -19,19 +19,35 @@ import { availableMemory } from "node:process";
 import { HoldfastError, type Listener, Topic } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
 import { ContentFile } from "./content-file.ts";
-import { entryBytes } from "./content-format.ts";
+import { corrupt, entryBytes } from "./content-format.ts";
 import type { ContentHandle } from "./content-handle.ts";
 import { ContentWriter, type WrittenContent } from "./content-writer.ts";
 
+/** What is known of a content file without opening it. */
+export type ContentFileFacts = Pick<WrittenContent, "file" | "sizeBytes" | "contentBytes" | "sources">;
+
 /** The part of the store's manifest that this needs: which content files there are, changed by one durable edit. */
 export interface ContentCatalog {
-  /** Ids of the files there are, at the opening. */
-  readonly files: readonly number[];
+  /** The files there are, at the opening. */
+  readonly files: readonly ContentFileFacts[];
+  /** Bytes of garbage by the file in which they were first written, as far as it is known at the opening. */
+  readonly garbage?: ReadonlyMap<number, number>;
   /** A number that no file ever had. */
   newFileId(): number;
   pathOf(id: number): string;
   /** All of it or nothing, durable when it returns; an outcome that is unknown is an error of this call. */
   commit(edit: { readonly add: readonly WrittenContent[]; readonly remove: readonly number[] }): Promise<void>;
+  /** Nobody reads it here any more, and it is out of the catalog: it may be deleted. */
+  release(id: number): Promise<void>;
+}
+
+/** A file that is whole and durable, and in no catalog yet. */
+export interface StagedContent {
+  readonly written: WrittenContent;
+  /** Once the catalog names it: readers find its contents. */
+  publish(): void;
+  /** In place of `publish`, where the catalog certainly does not name it: the file goes. */
+  abandon(): Promise<void>;
 }
 
 export interface ContentLogOptions {
@@ -51,6 +67,8 @@ export interface CompactOptions {
   readonly files?: readonly number[];
   /** 0 to 1; default 0.3. */
   readonly minimumGarbage?: number;
+  /** Awaited when all is copied, before the old files may go: what `isLive` went by has to be durable then. */
+  readonly beforeCommit?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -77,8 +95,9 @@ export interface ContentFileStatistics {
 }
 
 /** A file with those who read it. */
-interface Held {
-  readonly file: ContentFile;
+interface Held extends ContentFileFacts {
+  /** From the first read on. */
+  opened: Promise<ContentFile> | undefined;
   readers: number;
   isRemoved: boolean;
 }
@@ -95,56 +114,60 @@ export class ContentLog implements AsyncDisposable {
   readonly #progress = new Topic<CompactionProgress>("content.compaction");
   #compacting = false;
 
-  private constructor(options: ContentLogOptions, files: readonly ContentFile[]) {
+  private constructor(options: ContentLogOptions) {
     this.#options = options;
-    const held = files.map((file): Held => ({ file, readers: 0, isRemoved: false }));
-    this.#files = new Map(held.map((one) => [one.file.id, one]));
+    const { files, garbage } = options.catalog;
+    this.#files = new Map(files.map((facts) => [facts.file, heldOf(facts)]));
     this.#bySource = bySource(this.#files);
+    for (const [source, bytes] of garbage ?? []) if (this.#bySource.has(source)) this.#garbage.set(source, bytes);
   }
 
-  /** Opens the files that the catalog names, and sweeps away what is no file of it. */
+  /** Knows the files that the catalog names, and sweeps away what is no file of it. Reads none of them. */
   static async open(options: ContentLogOptions): Promise<ContentLog> {
     const { disk, folder, catalog } = options;
     const share = options.memoryShare ?? 0.5;
     if (!(share > 0 && share <= 1)) {
       throw new HoldfastError("STORE_OPTION", `memoryShare is ${share}: it may be above 0, at most 1`);
     }
-    const named = new Set(catalog.files.map((id) => catalog.pathOf(id)));
+    const named = new Set(catalog.files.map(({ file }) => catalog.pathOf(file)));
     for (const { name } of await disk.list(folder)) {
       const path = `${folder}/${name}`;
       if (/\.content(\.tmp)?$/.test(name) && !named.has(path)) await disk.remove(path);
     }
-    const opened: ContentFile[] = [];
+    return new ContentLog(options);
+  }
+
+  /** A new file, to be filled and then staged or committed. */
+  async write(): Promise<ContentWriter> {
+    const { disk, folder, catalog } = this.#options;
+    const id = catalog.newFileId();
+    return await ContentWriter.create(disk, folder, catalog.pathOf(id), id);
+  }
+
+  /** Makes what was written durable, for an edit of the catalog that is the caller's. Nothing stays after a failure. */
+  async stage(writer: ContentWriter): Promise<StagedContent> {
     try {
-      for (const id of catalog.files) opened.push(await ContentFile.open(disk, catalog.pathOf(id), id));
-      return new ContentLog(options, opened);
+      const written = await writer.finish();
+      return {
+        written,
+        publish: () => this.#replace([], [heldOf(written)]),
+        abandon: () => this.#options.disk.remove(this.#options.catalog.pathOf(written.file)),
+      };
     } catch (error) {
-      for (const file of opened) await file.close();
+      await writer.abandon();
       throw error;
     }
   }
 
   /**
-   * A new file. What is added to it is durable and there for readers once `commit` has returned; after a failure there
-   * is nothing of it.
+   * What was added is durable and there for readers once this has returned. Where the commit's outcome is unknown the
+   * file stays; the next opening sweeps it where nobody names it.
    */
-  async write(): Promise<{ readonly writer: ContentWriter; readonly commit: () => Promise<WrittenContent> }> {
-    const { disk, folder, catalog } = this.#options;
-    const id = catalog.newFileId();
-    const writer = await ContentWriter.create(disk, folder, catalog.pathOf(id), id);
-    const commit = async (): Promise<WrittenContent> => {
-      try {
-        const written = await writer.finish();
-        const file = await ContentFile.open(disk, catalog.pathOf(id), id);
-        await catalog.commit({ add: [written], remove: [] });
-        this.#replace([], [file]);
-        return written;
-      } catch (error) {
-        await writer.abandon();
-        throw error;
-      }
-    };
-    return { writer, commit };
+  async commit(writer: ContentWriter): Promise<WrittenContent> {
+    const staged = await this.stage(writer);
+    await this.#options.catalog.commit({ add: [staged.written], remove: [] });
+    staged.publish();
+    return staged.written;
   }
 
   /** Throws STORE_CONTENT_CORRUPT where the content is damaged, STORE_CONTENT_MISSING where no file has it. */
@@ -158,25 +181,37 @@ export class ContentLog implements AsyncDisposable {
     }
     held.readers++;
     try {
-      return await held.file.read(handle);
+      return await (await this.#opened(held)).read(handle);
     } finally {
       held.readers--;
-      await this.#deleteUnread(held);
+      if (held.isRemoved) await this.#deleteUnread(held);
+    }
+  }
+
+  /** Every content of every file, each checked. Throws STORE_CONTENT_CORRUPT at the first damage. */
+  async verify(signal?: AbortSignal): Promise<void> {
+    for (const held of this.#files.values()) {
+      const contents = (await this.#opened(held)).contents(() => true, signal);
+      for await (const _ of contents);
     }
   }
 
   /** Says that nobody will ask for this content again: for statistics and for the choice of files. */
-  discard(handle: ContentHandle): void {
-    this.#garbage.set(handle.file, (this.#garbage.get(handle.file) ?? 0) + handle.length);
+  discard({ file, length }: Pick<ContentHandle, "file" | "length">): void {
+    if (this.#bySource.has(file)) this.#garbage.set(file, (this.#garbage.get(file) ?? 0) + length);
   }
 
   statistics(): ContentFileStatistics[] {
-    return [...this.#files.values()].map(({ file }) => {
-      const { id, sizeBytes, contentBytes } = file;
-      const garbageBytes = Math.min(contentBytes, sum(file.sources.map((source) => this.#garbage.get(source) ?? 0)));
+    return [...this.#files.values()].map(({ file: id, sizeBytes, contentBytes, sources }) => {
+      const garbageBytes = Math.min(contentBytes, sum(sources.map((source) => this.#garbage.get(source) ?? 0)));
       const fragmentation = contentBytes === 0 ? 0 : garbageBytes / contentBytes;
       return { id, sizeBytes, contentBytes, garbageBytes, fragmentation };
     });
+  }
+
+  /** What was discarded, by the file in which it was first written: for the catalog to keep. */
+  get garbage(): ReadonlyMap<number, number> {
+    return this.#garbage;
   }
 
   /** Told as a compaction goes on; `holdfast:content.compaction`. */
@@ -204,49 +239,43 @@ export class ContentLog implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { file } of this.#files.values()) await file.close();
+    for (const held of this.#files.values()) await this.#closed(held);
   }
 
   async #compact(options: CompactOptions): Promise<CompactionResult> {
     options.signal?.throwIfAborted();
     const chosen = this.#chosen(options);
     if (chosen.length === 0) return { compacted: [], into: undefined, copiedEntries: 0, freedBytes: 0 };
-    this.#checkMemory(chosen);
-    const { disk, folder, catalog } = this.#options;
-    const id = catalog.newFileId();
-    const writer = await ContentWriter.create(disk, folder, catalog.pathOf(id), id);
+    const files = await Promise.all(chosen.map((held) => this.#opened(held)));
+    this.#checkMemory(files);
+    const writer = await this.write();
     let copiedEntries = 0;
-    let added: ContentFile | undefined;
-    let written: WrittenContent | undefined;
+    let staged: StagedContent | undefined;
     try {
-      for await (const { handle, content } of this.#live(chosen, options)) {
+      for await (const { handle, content } of this.#live(files, options)) {
         await writer.copy(handle, content);
         copiedEntries++;
       }
-      if (copiedEntries > 0) {
-        written = await writer.finish();
-        added = await ContentFile.open(disk, catalog.pathOf(id), id);
-      } else await writer.abandon();
       options.signal?.throwIfAborted();
-      const remove = chosen.map(({ file }) => file.id);
-      await catalog.commit({ add: written === undefined ? [] : [written], remove });
-    } catch (error) {
+      await options.beforeCommit?.();
+      if (copiedEntries > 0) staged = await this.stage(writer);
+    } finally {
       await writer.abandon();
-      // Whether the commit took place may be unknown: the file stays, and the next opening sweeps it where nobody
-      // names it.
-      await added?.close();
-      throw error;
     }
-    this.#replace(chosen, added === undefined ? [] : [added]);
+    const remove = chosen.map(({ file }) => file);
+    // Whether a commit that fails took place may be unknown: the file stays, and the next opening sweeps it where
+    // nobody names it.
+    await this.#options.catalog.commit({ add: staged === undefined ? [] : [staged.written], remove });
+    this.#replace(chosen, staged === undefined ? [] : [heldOf(staged.written)]);
     await Promise.all(chosen.map((held) => this.#deleteUnread(held)));
-    const freedBytes = sum(chosen.map(({ file }) => file.sizeBytes)) - (added?.sizeBytes ?? 0);
-    return { compacted: chosen.map(({ file }) => file.id), into: added?.id, copiedEntries, freedBytes };
+    const freedBytes = sum(chosen.map(({ sizeBytes }) => sizeBytes)) - (staged?.written.sizeBytes ?? 0);
+    return { compacted: remove, into: staged?.written.file, copiedEntries, freedBytes };
   }
 
-  async *#live(chosen: readonly Held[], { isLive, signal }: CompactOptions) {
-    const totalBytes = sum(chosen.map(({ file }) => file.sizeBytes));
+  async *#live(files: readonly ContentFile[], { isLive, signal }: CompactOptions) {
+    const totalBytes = sum(files.map(({ sizeBytes }) => sizeBytes));
     let doneBytes = 0;
-    for (const { file } of chosen) {
+    for (const file of files) {
       yield* file.contents(isLive, signal);
       doneBytes += file.sizeBytes;
       this.#progress.publish({ doneBytes, totalBytes });
@@ -262,9 +291,9 @@ export class ContentLog implements AsyncDisposable {
     return [...new Set(wanted)].flatMap((id) => this.#files.get(id) ?? []);
   }
 
-  #checkMemory(chosen: readonly Held[]): void {
+  #checkMemory(chosen: readonly ContentFile[]): void {
     // The indexes of the old files with their order of reading, that of the new one twice, and what is being copied.
-    const neededBytes = copyBufferBytes + sum(chosen.map(({ file }) => file.entries)) * (entryBytes * 4 + 48);
+    const neededBytes = copyBufferBytes + sum(chosen.map(({ entries }) => entries)) * (entryBytes * 4 + 48);
     const freeBytes = (this.#options.availableBytes ?? availableMemory)();
     const share = this.#options.memoryShare ?? 0.5;
     if (neededBytes <= freeBytes * share) return;
@@ -280,32 +309,58 @@ export class ContentLog implements AsyncDisposable {
   }
 
   /** One assignment each: whoever reads has the old table or the new one. */
-  #replace(removed: readonly Held[], added: readonly ContentFile[]): void {
+  #replace(removed: readonly Held[], added: readonly Held[]): void {
     const files = new Map(this.#files);
     for (const held of removed) {
       held.isRemoved = true;
-      files.delete(held.file.id);
+      files.delete(held.file);
     }
-    for (const file of added) files.set(file.id, { file, readers: 0, isRemoved: false });
+    for (const held of added) files.set(held.file, held);
     this.#files = files;
     this.#bySource = bySource(files);
     const left = new Set(this.#bySource.keys());
     for (const source of this.#garbage.keys()) {
-      const moved = removed.some(({ file }) => file.sources.includes(source));
+      const moved = removed.some(({ sources }) => sources.includes(source));
       if (moved || !left.has(source)) this.#garbage.delete(source);
     }
+  }
+
+  #opened(held: Held): Promise<ContentFile> {
+    held.opened ??= this.#open(held).catch((error: unknown) => {
+      held.opened = undefined;
+      throw error;
+    });
+    return held.opened;
+  }
+
+  async #open({ file: id, sources }: Held): Promise<ContentFile> {
+    const { disk, catalog } = this.#options;
+    const file = await ContentFile.open(disk, catalog.pathOf(id), id);
+    if (file.sources.join() === sources.join()) return file;
+    await file.close();
+    throw corrupt(file.path, file.sizeBytes, "it is not the file that the catalog names");
+  }
+
+  async #closed(held: Held): Promise<void> {
+    const { opened } = held;
+    held.opened = undefined;
+    await (await opened?.catch(() => undefined))?.close();
   }
 
   async #deleteUnread(held: Held): Promise<void> {
     if (!held.isRemoved || held.readers > 0) return;
     held.isRemoved = false;
-    await held.file.close();
-    await this.#options.disk.remove(held.file.path);
+    await this.#closed(held);
+    await this.#options.catalog.release(held.file);
   }
 }
 
+function heldOf({ file, sizeBytes, contentBytes, sources }: ContentFileFacts): Held {
+  return { file, sizeBytes, contentBytes, sources, opened: undefined, readers: 0, isRemoved: false };
+}
+
 function bySource(files: ReadonlyMap<number, Held>): Map<number, Held> {
-  return new Map([...files.values()].flatMap((held) => held.file.sources.map((source) => [source, held] as const)));
+  return new Map([...files.values()].flatMap((held) => held.sources.map((source) => [source, held] as const)));
 }
 
 function sum(numbers: readonly number[]): number {

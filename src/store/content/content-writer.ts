@@ -70,6 +70,11 @@ export class ContentWriter {
     return new ContentWriter(disk, folder, path, file, await disk.open(temporary(path), "create-new"));
   }
 
+  /** The number of the file. */
+  get id(): number {
+    return this.#file;
+  }
+
   /** How many bytes the file would have if it were finished now. */
   get sizeBytes(): number {
     return this.#output.offset + indexBytesOf(this.#written.length, 1) + footerBytes;

@@ -4,8 +4,10 @@ export {
   type CompactionResult,
   type CompactOptions,
   type ContentCatalog,
+  type ContentFileFacts,
   type ContentFileStatistics,
   ContentLog,
   type ContentLogOptions,
+  type StagedContent,
 } from "./content-log.ts";
 export type { ContentWriter, WrittenContent } from "./content-writer.ts";

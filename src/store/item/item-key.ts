@@ -75,6 +75,16 @@ export type ParsedKey =
   | { readonly kind: "item"; readonly collection: string; readonly id: string }
   | ({ readonly kind: "edge" } & EdgeParts);
 
+/** Whether an item, if anything of ours, stands under this key. */
+export function isItemKey(key: Uint8Array): boolean {
+  return key[0] === itemMark;
+}
+
+/** Whether an edge, if anything of ours, stands under this key. */
+export function isEdgeKey(key: Uint8Array): boolean {
+  return key[0] === edgeMark;
+}
+
 /** undefined for what is no key of ours. */
 export function parseKey(key: Uint8Array): ParsedKey | undefined {
   const parts = utf8Text(key.subarray(1)).split("\0");

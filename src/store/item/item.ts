@@ -22,6 +22,7 @@ export interface EdgeInput {
   readonly weight?: number;
 }
 
+/** An item as a whole: `put` replaces what was there, but for its edges. */
 export interface ItemInput {
   /** Default null. */
   readonly content?: Content;
@@ -31,9 +32,9 @@ export interface ItemInput {
   readonly metadata?: Metadata;
   /** Where given, exactly these edges leave the item afterwards; where not, its edges stay as they are. */
   readonly edges?: readonly EdgeInput[];
-  /** How consolidated it is, 0 to 1, in single precision. Default: as it was, 0 for a new item. */
+  /** How consolidated it is, 0 to 1, in single precision. Default 0. */
   readonly kappa?: number;
-  /** What is pinned is never pruned. Default: as it was, false for a new item. */
+  /** What is pinned is never pruned. Default false. */
   readonly pinned?: boolean;
   /** It counts as deleted that many milliseconds from now on. Default: it stays. */
   readonly ttlMs?: number;

@@ -79,10 +79,11 @@ export class Manifest implements AsyncDisposable {
 
   /**
    * Edits follow one another in the order of the calls. What an edit names must be durable before, and what it no
-   * longer names is deleted by `deleteObsolete` alone. Throws DISK_* where it did not become durable, STORE_CLOSED
-   * after `close`.
+   * longer names is deleted by `deleteObsolete` alone. `onApplied` is called in the turn in which the state changes, so
+   * that nobody pins the one and reads the other. Throws DISK_* where it did not become durable, STORE_CLOSED after
+   * `close`.
    */
-  apply(edit: ManifestEdit): Promise<ManifestState> {
+  apply(edit: ManifestEdit, onApplied?: (state: ManifestState) => void): Promise<ManifestState> {
     return this.#inTurn(async () => {
       const fault = editFault(this.state, edit);
       assert(fault === undefined, `an edit follows on the state: ${fault}`);
@@ -91,6 +92,7 @@ export class Manifest implements AsyncDisposable {
       else await this.#append(edit, next.nextFileId);
       this.#nextFileId = next.nextFileId;
       this.#versions.publish(next);
+      onApplied?.(next);
       return next;
     });
   }

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { assert, HoldfastError } from "../../base/index.ts";
 import type { Disk, DiskFile } from "../../disk/index.ts";
-import { assertEntry, type Entry, entryKind } from "../entry.ts";
+import { assertEntry, type Entry, entryKind, noBytes } from "../entry.ts";
 import { FileOutput } from "../file-output.ts";
 import { compareKeys, hashKey } from "../key.ts";
 import { checksumAt } from "../little-endian.ts";
@@ -108,7 +108,9 @@ export class SegmentWriter implements AsyncDisposable {
     );
     this.#last = entry;
     this.#properties.add(entry, order !== 0);
-    if (entry.kind === entryKind.tombstone) this.#tombstoneEntries.push(entry);
+    // A copy: views of tombstones here and there would keep in memory all that a merge reads.
+    if (entry.kind === entryKind.tombstone)
+      this.#tombstoneEntries.push({ ...entry, key: entry.key.slice(), value: noBytes });
     if (order !== 0) {
       hashKey(entry.key, hash);
       this.#filter.add(hash[0], hash[1]);

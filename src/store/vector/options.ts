@@ -101,7 +101,7 @@ export function amount(name: string, value: unknown): void {
  * The squared length of a vector that may go in. Throws STORE_VECTOR_DIMENSION, STORE_VECTOR_VALUE (not finite, or so
  * long that distances would overflow), STORE_VECTOR_ZERO (cosine only).
  */
-export function checkVector(vector: Float32Array, settings: IndexSettings): number {
+export function checkVector(vector: Float32Array, settings: Pick<IndexSettings, "dimension" | "metric">): number {
   if (!(vector instanceof Float32Array) || vector.length !== settings.dimension) {
     const given = vector instanceof Float32Array ? `${vector.length} numbers` : `no Float32Array`;
     throw new HoldfastError("STORE_VECTOR_DIMENSION", `the vector has ${given}, the index ${settings.dimension}`, {

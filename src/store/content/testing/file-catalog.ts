@@ -2,10 +2,10 @@
 
 import { utf8, utf8Text } from "../../../base/index.ts";
 import type { Disk } from "../../../disk/index.ts";
-import type { ContentCatalog } from "../content-log.ts";
+import type { ContentCatalog, ContentFileFacts } from "../content-log.ts";
 
 interface State {
-  readonly files: readonly number[];
+  readonly files: readonly ContentFileFacts[];
   readonly next: number;
 }
 
@@ -29,7 +29,7 @@ export class FileCatalog implements ContentCatalog {
     return new FileCatalog(disk, folder, state ?? { files: [], next: 1 });
   }
 
-  get files(): readonly number[] {
+  get files(): readonly ContentFileFacts[] {
     return this.#state.files;
   }
 
@@ -43,6 +43,10 @@ export class FileCatalog implements ContentCatalog {
     return `${this.#folder}/${id}.content`;
   }
 
+  async release(id: number): Promise<void> {
+    await this.#disk.remove(this.pathOf(id));
+  }
+
   /** One after the other, as the store's manifest does it. */
   commit(edit: Parameters<ContentCatalog["commit"]>[0]): Promise<void> {
     const done = this.#last.then(() => this.#commit(edit));
@@ -51,7 +55,7 @@ export class FileCatalog implements ContentCatalog {
   }
 
   async #commit({ add, remove }: Parameters<ContentCatalog["commit"]>[0]): Promise<void> {
-    const files = [...this.#state.files.filter((id) => !remove.includes(id)), ...add.map(({ file }) => file)];
+    const files = [...this.#state.files.filter(({ file }) => !remove.includes(file)), ...add];
     const bytes = utf8(JSON.stringify({ files, next: this.#state.next }));
     await this.#disk.writeFileAtomic(`${this.#folder}/catalog.json`, bytes);
     this.#state = { ...this.#state, files };

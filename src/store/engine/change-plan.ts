@@ -1,0 +1,181 @@
+/**
+ * From what a caller wants changed to the entries of one commit.
+ *
+ * Checking input needs nothing of the store and comes first. Making the entries looks at what is there (which edges an
+ * item has) and happens in the very turn of the commit, so that nothing can come in between. Of several changes of one
+ * key in a batch the last counts.
+ */
+
+import { HoldfastError, hexOf } from "../../base/index.ts";
+import { entryKind, noBytes } from "../entry.ts";
+import { GraphView } from "../graph/index.ts";
+import { edgeEntry } from "../item/edge-entry.ts";
+import type { Change, ItemInput } from "../item/item.ts";
+import { checkCollectionName, checkId, type EdgeParts, itemKey, nodeName } from "../item/item-key.ts";
+import { encodeRecord } from "../item/record.ts";
+import { checkVector } from "../vector/options.ts";
+import type { Catalog, CollectionFacts } from "./catalog.ts";
+import type { NewEntry } from "./commit-codec.ts";
+import { pinnedFlag } from "./stored-item.ts";
+import type { View } from "./view.ts";
+
+/** A batch has at most this many changes. */
+export const changesLimit = 100_000;
+
+interface PlannedItem {
+  readonly kind: "item";
+  readonly key: Uint8Array;
+  readonly name: string;
+  readonly ifVersion: number | undefined;
+  readonly what: string;
+  readonly entry: NewEntry;
+  readonly isDelete: boolean;
+  /** Exactly these leave the item afterwards; undefined where its edges stay. */
+  readonly edges: readonly PlannedEdge[] | undefined;
+}
+
+interface PlannedEdge {
+  readonly kind: "edge";
+  readonly parts: EdgeParts;
+  readonly entry: NewEntry;
+}
+
+export type Planned = PlannedItem | PlannedEdge;
+
+export interface PlanOptions {
+  readonly catalog: Catalog;
+  readonly nowMs: number;
+  /** When the item was first written, where it is known; for updates. */
+  readonly createdMs?: number | undefined;
+}
+
+/** Throws STORE_ID, STORE_COLLECTION, STORE_CONTENT, STORE_EDGE, STORE_OPTION, STORE_TOO_LARGE. */
+export function planChange(change: Change, { catalog, nowMs, createdMs = nowMs }: PlanOptions): Planned {
+  const facts = catalog.need(change.collection);
+  const { id, op } = change;
+  checkId(id);
+  const name = nodeName(facts.name, id);
+  if (op === "link" || op === "unlink") {
+    const { type, target, collection = facts.name } = change.edge;
+    const weight = op === "link" ? (change.edge.weight ?? 1) : undefined;
+    return plannedEdge(name, { type, target, collection }, weight);
+  }
+  const key = itemKey(facts.prefix, id);
+  const common = {
+    kind: "item",
+    key,
+    name,
+    ifVersion: checkedVersion(change.ifVersion),
+    what: `${facts.name}/${id}`,
+  } as const;
+  if (op === "delete") {
+    const entry = { key, kind: entryKind.tombstone, value: noBytes, expiryMs: 0, flags: 0, kappa: 0 };
+    return { ...common, entry, isDelete: true, edges: undefined };
+  }
+  if (op !== "put") throw optionError("op", op, "put, delete, link or unlink");
+  const { edges } = change;
+  return {
+    ...common,
+    entry: itemEntry(key, facts, change, nowMs, createdMs),
+    isDelete: false,
+    edges: edges?.map(({ weight = 1, collection = facts.name, ...edge }) =>
+      plannedEdge(name, { ...edge, collection }, weight),
+    ),
+  };
+}
+
+function plannedEdge(
+  source: string,
+  { type, target, collection }: { readonly type: string; readonly target: string; readonly collection: string },
+  weight: number | undefined,
+): PlannedEdge {
+  checkCollectionName(collection);
+  checkId(target);
+  const parts = { source, type, target: nodeName(collection, target) };
+  return { kind: "edge", parts, entry: edgeEntry(parts, weight) };
+}
+
+function itemEntry(
+  key: Uint8Array,
+  facts: CollectionFacts,
+  input: ItemInput,
+  nowMs: number,
+  createdMs: number,
+): NewEntry {
+  const { content = null, embedding, metadata, kappa = 0, pinned = false, ttlMs } = input;
+  checkEmbedding(facts, embedding);
+  if (typeof kappa !== "number" || !(kappa >= 0 && kappa <= 1))
+    throw optionError("kappa", kappa, "a number from 0 to 1");
+  if (ttlMs !== undefined && !(ttlMs > 0 && Number.isSafeInteger(Math.ceil(nowMs + ttlMs))))
+    throw optionError("ttlMs", ttlMs, "a number above 0");
+  if (metadata !== undefined && (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)))
+    throw optionError("metadata", metadata, "an object");
+  return {
+    key,
+    kind: entryKind.value,
+    value: encodeRecord({ content, embedding, metadata, createdMs, updatedMs: nowMs }),
+    expiryMs: ttlMs === undefined ? 0 : Math.ceil(nowMs + ttlMs),
+    flags: pinned ? pinnedFlag : 0,
+    kappa: Math.fround(kappa),
+  };
+}
+
+/** As the vector index checks it, before anything is written. */
+function checkEmbedding({ name, settings }: CollectionFacts, embedding: Float32Array | undefined): void {
+  if (embedding === undefined) return;
+  const { vectors } = settings;
+  if (vectors === undefined) {
+    throw new HoldfastError("STORE_COLLECTION", `the collection ${name} was made without vectors`, {
+      hint: "Make a collection with { vectors: { dimension, metric } } for items with embeddings.",
+      details: { collection: name },
+    });
+  }
+  checkVector(embedding, vectors);
+}
+
+/** The entries of the commit, each key once, in the order of their keys' last changes. */
+export function entriesOf(planned: readonly Planned[], view: View): NewEntry[] {
+  const [only] = planned;
+  if (planned.length === 1 && only!.kind === "edge") return [only.entry];
+  if (planned.length === 1 && needsGraphOf(only!) === false) return [only!.entry];
+  const pending = new Map<string, { readonly entry: NewEntry; readonly parts?: EdgeParts }>();
+  const put = (entry: NewEntry, parts?: EdgeParts): void => {
+    const key = hexOf(entry.key);
+    pending.delete(key);
+    pending.set(key, parts === undefined ? { entry } : { entry, parts });
+  };
+  const removeEdges = (isWanted: (parts: EdgeParts) => boolean, edges: readonly EdgeParts[]): void => {
+    const inBatch = [...pending.values()].flatMap(({ parts }) => parts ?? []);
+    for (const parts of [...edges, ...inBatch]) if (isWanted(parts)) put(edgeEntry(parts, undefined), parts);
+  };
+  const graph = planned.some(needsGraphOf) ? new GraphView(view.graph ?? []) : undefined;
+  for (const change of planned) {
+    put(change.entry, change.kind === "edge" ? change.parts : undefined);
+    if (change.kind === "edge") continue;
+    const { name, isDelete, edges } = change;
+    if (isDelete && graph !== undefined) {
+      const isOf = ({ source, target }: EdgeParts): boolean => source === name || target === name;
+      removeEdges(isOf, graph.neighbours(name, { direction: "both" }));
+    } else if (edges !== undefined) {
+      removeEdges(({ source }) => source === name, graph?.neighbours(name) ?? []);
+      for (const edge of edges) put(edge.entry, edge.parts);
+    }
+  }
+  return [...pending.values()].map(({ entry }) => entry);
+}
+
+/** Whether its entries depend on the edges that are there. */
+export function needsGraphOf(change: Planned): boolean {
+  return change.kind === "item" && (change.isDelete || change.edges !== undefined);
+}
+
+function checkedVersion(version: unknown): number | undefined {
+  if (version === undefined) return undefined;
+  if (typeof version === "number" && Number.isSafeInteger(version) && version >= 0) return version;
+  throw optionError("ifVersion", version, "the version of an item, or 0 for none");
+}
+
+export function optionError(option: string, value: unknown, hint: string): HoldfastError {
+  const shown = (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  return new HoldfastError("STORE_OPTION", `${option} is ${shown}`, { hint, details: { option } });
+}

@@ -1,0 +1,180 @@
+/** Reading a collection, from the store as it is or from a snapshot. */
+
+import { HoldfastError, utf8 } from "../../base/index.ts";
+import { decodeHandle } from "../content/index.ts";
+import { type Entry, isGone } from "../entry.ts";
+import { type Edge, GraphView, type NeighbourOptions, type SpreadOptions, type WalkOptions } from "../graph/index.ts";
+import type { Item } from "../item/item.ts";
+import { checkId, idIn, itemKey, nodeName, nodeParts } from "../item/item-key.ts";
+import { ItemRecord } from "../item/record.ts";
+import { lookUp } from "../merge/lookup.ts";
+import { scanEntries } from "../merge/scan.ts";
+import type {
+  CollectionReader,
+  EdgeOf,
+  Recalled,
+  RecallQuery,
+  ScanOptions,
+  SearchOptions,
+  SearchResult,
+} from "../store.ts";
+import type { CollectionFacts } from "./catalog.ts";
+import type { Hold, ReadPort, ReadScope } from "./read-scope.ts";
+import { StoredItem } from "./stored-item.ts";
+
+export class EngineReader implements CollectionReader {
+  readonly facts: CollectionFacts;
+  protected readonly port: ReadPort;
+  protected readonly scope: ReadScope;
+
+  constructor(facts: CollectionFacts, port: ReadPort, scope: ReadScope) {
+    this.facts = facts;
+    this.port = port;
+    this.scope = scope;
+  }
+
+  get name(): string {
+    return this.facts.name;
+  }
+
+  async get(id: string): Promise<Item | undefined> {
+    return await this.peek(id);
+  }
+
+  async getMany(ids: readonly string[]): Promise<(Item | undefined)[]> {
+    const items: (Item | undefined)[] = [];
+    for (const id of ids) {
+      const item = this.peek(id);
+      items.push(item instanceof Promise ? await item : item);
+    }
+    return items;
+  }
+
+  peek(id: string): Item | undefined | Promise<Item | undefined> {
+    this.port.refuseClosed();
+    const key = itemKey(this.facts.prefix, id);
+    const found = lookUp(this.scope.view.sources, key, this.scope.atSequence);
+    if (found instanceof Promise) return this.#peekLater(key, id);
+    return found === undefined ? undefined : this.#shown(found, id);
+  }
+
+  async *scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
+    this.port.refuseClosed();
+    const { prefix } = this.facts;
+    const { from, to, prefix: idPrefix = "", withContent = true, ...rest } = options;
+    checkLimit(options.limit);
+    using hold = this.scope.hold();
+    const range = {
+      prefix: keyOf(prefix, idPrefix),
+      ...(from === undefined ? {} : { from: keyOf(prefix, from) }),
+      ...(to === undefined ? {} : { to: keyOf(prefix, to) }),
+    };
+    const { atSequence } = hold;
+    const nowMs = this.port.clock.nowMs();
+    for await (const batch of scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs })) {
+      for (const entry of batch) {
+        const item = this.#itemOf(entry, idIn(entry.key, prefix.length), withContent);
+        yield item instanceof Promise ? await item : item;
+        this.port.refuseClosed();
+      }
+    }
+  }
+
+  async search(_embedding: Float32Array, _options?: SearchOptions): Promise<SearchResult> {
+    throw new Error("to come");
+  }
+
+  async neighbours(id: string, options: NeighbourOptions = {}): Promise<EdgeOf[]> {
+    checkId(id);
+    using hold = this.scope.hold();
+    const graph = await graphOf(hold);
+    return graph.neighbours(nodeName(this.name, id), options).map((edge) => this.#edgeOf(edge));
+  }
+
+  async within(id: string, steps: number, options: WalkOptions = {}): Promise<Map<string, number>> {
+    checkId(id);
+    using hold = this.scope.hold();
+    const graph = await graphOf(hold);
+    return this.#ownIds(graph.within(nodeName(this.name, id), steps, options));
+  }
+
+  async spread(seeds: ReadonlyMap<string, number>, options: SpreadOptions = {}): Promise<Map<string, number>> {
+    using hold = this.scope.hold();
+    const graph = await graphOf(hold);
+    const named = new Map([...seeds].map(([id, activation]) => [nodeName(this.name, id), activation]));
+    return this.#ownIds(graph.spread(named, options));
+  }
+
+  async recall(_query: RecallQuery): Promise<Recalled[]> {
+    throw new Error("to come");
+  }
+
+  async #peekLater(key: Uint8Array, id: string): Promise<Item | undefined> {
+    using hold = this.scope.hold();
+    const found = await lookUp(hold.view.sources, key, hold.atSequence);
+    return found === undefined ? undefined : await this.#shown(found, id);
+  }
+
+  #shown(entry: Entry, id: string): Item | undefined | Promise<Item | undefined> {
+    if (entry.kind !== 1 || (entry.expiryMs !== 0 && isGone(entry, this.port.clock.nowMs()))) return undefined;
+    return this.#itemOf(entry, id, true);
+  }
+
+  #itemOf(entry: Entry, id: string, withContent: boolean): Item | Promise<Item> {
+    const record = new ItemRecord(entry.value);
+    const names = { collection: this.name, id, level: this.port.level };
+    if (!record.isInContentLog) return new StoredItem(names, entry, record);
+    if (!withContent) return new StoredItem(names, entry, record, null);
+    return this.#fetched(names, entry, record);
+  }
+
+  /** The hold is taken in the turn in which the entry was found: until then nobody has freed its content. */
+  async #fetched(
+    names: ConstructorParameters<typeof StoredItem>[0],
+    entry: Entry,
+    record: ItemRecord,
+  ): Promise<StoredItem> {
+    using _hold = this.scope.hold();
+    const content = await this.port.content.read(decodeHandle(record.contentBytes));
+    return new StoredItem(names, entry, record, content);
+  }
+
+  #edgeOf({ source, type, target, weight }: Edge): EdgeOf {
+    const [from, to] = [nodeParts(source), nodeParts(target)];
+    return {
+      source: from.id,
+      type,
+      target: to.id,
+      weight,
+      ...(from.collection === this.name ? {} : { sourceCollection: from.collection }),
+      ...(to.collection === this.name ? {} : { targetCollection: to.collection }),
+    };
+  }
+
+  #ownIds(found: ReadonlyMap<string, number>): Map<string, number> {
+    const own = new Map<string, number>();
+    for (const [name, value] of found) {
+      const { collection, id } = nodeParts(name);
+      if (collection === this.name) own.set(id, value);
+    }
+    return own;
+  }
+}
+
+async function graphOf({ view, atSequence }: Hold): Promise<GraphView> {
+  if (view.graph === undefined) await view.loadGraph();
+  return new GraphView(view.graph ?? [], atSequence);
+}
+
+function keyOf(prefix: Uint8Array, text: string): Uint8Array {
+  const bytes = utf8(text);
+  const key = new Uint8Array(prefix.length + bytes.length);
+  key.set(prefix);
+  key.set(bytes, prefix.length);
+  return key;
+}
+
+function checkLimit(limit: number | undefined): void {
+  if (limit === undefined || (Number.isSafeInteger(limit) && limit >= 0)) return;
+  throw new HoldfastError("STORE_OPTION", `limit is ${String(limit)}`, { hint: "a whole number from 0 on" });
+}

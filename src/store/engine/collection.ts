@@ -1,0 +1,91 @@
+/** A collection of an open store: what its readers can do, and writing. */
+
+import { HoldfastError } from "../../base/index.ts";
+import type { EdgeInput, Item, ItemInput, ItemWriteOptions, WriteOptions, WriteResult } from "../item/item.ts";
+import type { Collection, CollectionSettings } from "../store.ts";
+import type { CollectionFacts } from "./catalog.ts";
+import { EngineReader } from "./collection-reader.ts";
+import type { ReadPort, ReadScope } from "./read-scope.ts";
+import type { WritePath } from "./write-path.ts";
+
+const updateTries = 16;
+
+export class EngineCollection extends EngineReader implements Collection {
+  readonly #writes: WritePath;
+
+  constructor(facts: CollectionFacts, port: ReadPort, scope: ReadScope, writes: WritePath) {
+    super(facts, port, scope);
+    this.#writes = writes;
+  }
+
+  get settings(): CollectionSettings {
+    return this.facts.settings;
+  }
+
+  put(id: string, input: ItemInput, options: ItemWriteOptions = {}): Promise<WriteResult> {
+    const { name } = this;
+    return this.#writes.write([{ ...input, op: "put", collection: name, id, ...conditionOf(options) }], options);
+  }
+
+  async update(
+    id: string,
+    change: (item: Item | undefined) => ItemInput | undefined | Promise<ItemInput | undefined>,
+    options: WriteOptions = {},
+  ): Promise<WriteResult | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      options.signal?.throwIfAborted();
+      const before = await this.get(id);
+      const changed = await change(before);
+      if (changed === undefined) return undefined;
+      const put = {
+        ...merged(before, changed, this.port.clock.nowMs()),
+        op: "put",
+        collection: this.name,
+        id,
+      } as const;
+      try {
+        const condition = { ifVersion: before?.version ?? 0 };
+        return await this.#writes.write([{ ...put, ...condition }], options, before?.createdMs);
+      } catch (error) {
+        if (!HoldfastError.is(error) || error.code !== "STORE_CONFLICT" || attempt === updateTries) throw error;
+      }
+    }
+  }
+
+  delete(id: string, options: ItemWriteOptions = {}): Promise<WriteResult> {
+    return this.#writes.write([{ op: "delete", collection: this.name, id, ...conditionOf(options) }], options);
+  }
+
+  link(id: string, edge: EdgeInput, options?: WriteOptions): Promise<WriteResult> {
+    return this.#writes.write([{ op: "link", collection: this.name, id, edge }], options);
+  }
+
+  unlink(
+    id: string,
+    edge: Pick<EdgeInput, "type" | "target" | "collection">,
+    options?: WriteOptions,
+  ): Promise<WriteResult> {
+    return this.#writes.write([{ op: "unlink", collection: this.name, id, edge }], options);
+  }
+
+  use(_ids: readonly string[]): void {}
+}
+
+function conditionOf({ ifVersion }: ItemWriteOptions): { readonly ifVersion?: number } {
+  return ifVersion === undefined ? {} : { ifVersion };
+}
+
+/** What is not said anew stays, the rest of its time to live too. */
+function merged(before: Item | undefined, changed: ItemInput, nowMs: number): ItemInput {
+  if (before === undefined) return changed;
+  const { content, embedding, metadata, kappa, pinned, expiryMs } = before;
+  return {
+    content,
+    kappa,
+    pinned,
+    ...(embedding === undefined ? {} : { embedding }),
+    ...(metadata === undefined ? {} : { metadata }),
+    ...(expiryMs === undefined ? {} : { ttlMs: expiryMs - nowMs }),
+    ...changed,
+  };
+}

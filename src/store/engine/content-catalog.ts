@@ -1,0 +1,96 @@
+/**
+ * The content log's files, as the store's manifest knows them. Beside each file it keeps
+ *
+ *     content.ID = {"sources": [3, 7], "contentBytes": 12345}
+ *     garbage.SOURCE = 678        bytes of content first written in that file that nobody points to any more
+ */
+
+import type { ContentCatalog, ContentFileFacts, WrittenContent } from "../content/index.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import type { ManifestEdit, ManifestFile } from "../manifest/state.ts";
+
+const garbagePrefix = "garbage.";
+const noKey = new Uint8Array(0);
+
+export class ManifestContentCatalog implements ContentCatalog {
+  readonly #manifest: Manifest;
+  readonly #deleteObsolete: () => Promise<void>;
+  /** Files of the catalog whose contents came from elsewhere too, or no longer from all that they did. */
+  readonly files: readonly ContentFileFacts[];
+  readonly garbage: ReadonlyMap<number, number>;
+
+  constructor(manifest: Manifest, deleteObsolete: () => Promise<void>) {
+    this.#manifest = manifest;
+    this.#deleteObsolete = deleteObsolete;
+    const { files, values } = manifest.state;
+    this.files = [...files.values()].filter(({ kind }) => kind === "content").map((file) => factsOf(file, values));
+    this.garbage = new Map(
+      [...values]
+        .filter(([name]) => name.startsWith(garbagePrefix))
+        .map(([name, bytes]) => [Number(name.slice(garbagePrefix.length)), Number(bytes)]),
+    );
+  }
+
+  newFileId(): number {
+    return this.#manifest.newFileId();
+  }
+
+  pathOf(id: number): string {
+    return this.#manifest.pathOf({ id, kind: "content" });
+  }
+
+  async commit({ add, remove }: Parameters<ContentCatalog["commit"]>[0]): Promise<void> {
+    const { files, values } = this.#manifest.state;
+    const gone = remove.flatMap((id) => sourcesOf(id, values));
+    const removed = remove.filter((id) => files.has(id)).map((id) => [`content.${id}`, null] as const);
+    const cleared = gone.map((source) => [garbagePrefix + source, null] as const);
+    const edit = editOf(add);
+    await this.#manifest.apply({
+      ...edit,
+      remove,
+      values: { ...Object.fromEntries([...removed, ...cleared]), ...edit.values },
+    });
+  }
+
+  async release(): Promise<void> {
+    await this.#deleteObsolete();
+  }
+}
+
+/** The part of an edit that takes these files in. */
+export function editOf(add: readonly WrittenContent[]): ManifestEdit {
+  return {
+    add: add.map(manifestFileOf),
+    values: Object.fromEntries(
+      add.map(({ file, sources, contentBytes }) => [`content.${file}`, JSON.stringify({ sources, contentBytes })]),
+    ),
+  };
+}
+
+/** The part of an edit that remembers how much garbage there is; `dropped` by the file of the first writing. */
+export function garbageValues(
+  garbage: ReadonlyMap<number, number>,
+  dropped: Iterable<readonly [source: number, bytes: number]>,
+): Record<string, string> {
+  return Object.fromEntries(
+    [...dropped].map(([source, bytes]) => [garbagePrefix + source, String((garbage.get(source) ?? 0) + bytes)]),
+  );
+}
+
+function manifestFileOf({ file, sizeBytes, entries }: WrittenContent): ManifestFile {
+  return {
+    ...{ id: file, kind: "content", level: 0, sizeBytes, checksum: 0, entries, tombstones: 0 },
+    ...{ smallestKey: noKey, largestKey: noKey, smallestSequence: 0, largestSequence: 0 },
+  };
+}
+
+function factsOf({ id, sizeBytes }: ManifestFile, values: ReadonlyMap<string, string>): ContentFileFacts {
+  const value = values.get(`content.${id}`);
+  const { contentBytes = 0 } = value === undefined ? {} : (JSON.parse(value) as { contentBytes?: number });
+  return { file: id, sizeBytes, contentBytes, sources: sourcesOf(id, values) };
+}
+
+function sourcesOf(id: number, values: ReadonlyMap<string, string>): readonly number[] {
+  const value = values.get(`content.${id}`);
+  return value === undefined ? [id] : (JSON.parse(value) as { sources: readonly number[] }).sources;
+}

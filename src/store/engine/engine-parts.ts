@@ -1,0 +1,39 @@
+/** What an open store consists of. */
+
+import type { Clock } from "../../base/index.ts";
+import type { Disk, DiskLock } from "../../disk/index.ts";
+import type { Wal } from "../../wal/index.ts";
+import type { ContentLog } from "../content/index.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import type { BlockCache } from "../segment/block-cache.ts";
+import type { Catalog } from "./catalog.ts";
+import type { LargeContent } from "./large-content.ts";
+import type { Holds } from "./read-scope.ts";
+import type { Views } from "./view.ts";
+
+/** With the defaults filled in. */
+export interface EngineOptions {
+  readonly memtableBytes: number;
+  readonly memtableEntries: number;
+  readonly contentFromBytes: number;
+  readonly manual: boolean;
+  readonly maintenanceMs: number;
+}
+
+export interface EngineParts {
+  readonly disk: Disk;
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly options: EngineOptions;
+  readonly lock: DiskLock;
+  readonly manifest: Manifest;
+  readonly log: Wal;
+  readonly content: ContentLog;
+  readonly cache: BlockCache;
+  readonly catalog: Catalog;
+  readonly views: Views;
+  readonly holds: Holds;
+  readonly large: LargeContent;
+  /** Deletes the files that nobody names or reads any more. */
+  readonly deleteObsolete: () => Promise<void>;
+}

@@ -1,0 +1,74 @@
+/**
+ * Contents that are too large for the log: they go into a content file of their own first, and the commit names them.
+ *
+ * Between the two nobody may take the file for garbage, though no key names its contents: the files of writes that are
+ * under way are known here. What a crash leaves in between is garbage, and freed by the next compaction of contents.
+ */
+
+import type { ContentLog } from "../content/index.ts";
+import { encodeHandle } from "../content/index.ts";
+import { ItemRecord } from "../item/record.ts";
+import type { Planned } from "./change-plan.ts";
+
+/** From here on a content does not go through the log. */
+export const largeContentBytes = 256 * 1024;
+
+export class LargeContent {
+  readonly #content: ContentLog;
+  readonly #underWay = new Set<number>();
+
+  constructor(content: ContentLog) {
+    this.#content = content;
+  }
+
+  /** Content files that no compaction may touch now. */
+  get files(): ReadonlySet<number> {
+    return this.#underWay;
+  }
+
+  isNeededFor(planned: readonly Planned[]): boolean {
+    return planned.some(isLarge);
+  }
+
+  /** The same plan, with large contents moved. To be disposed of when the commit has taken its place, or failed. */
+  async moved(
+    planned: readonly Planned[],
+    signal: AbortSignal | undefined,
+  ): Promise<Disposable & { readonly planned: readonly Planned[] }> {
+    const writer = await this.#content.write();
+    const moved: Planned[] = [];
+    try {
+      for (const change of planned) {
+        signal?.throwIfAborted();
+        moved.push(isLarge(change) ? await withHandle(change, writer) : change);
+      }
+    } catch (error) {
+      await writer.abandon();
+      throw error;
+    }
+    this.#underWay.add(writer.id);
+    const done = (): boolean => this.#underWay.delete(writer.id);
+    try {
+      await this.#content.commit(writer);
+    } catch (error) {
+      done();
+      throw error;
+    }
+    return { planned: moved, [Symbol.dispose]: done };
+  }
+}
+
+function isLarge(change: Planned): boolean {
+  return (
+    change.kind === "item" &&
+    !change.isDelete &&
+    change.entry.value.length >= largeContentBytes &&
+    new ItemRecord(change.entry.value).contentLength >= largeContentBytes
+  );
+}
+
+async function withHandle(change: Planned, writer: Awaited<ReturnType<ContentLog["write"]>>): Promise<Planned> {
+  const record = new ItemRecord(change.entry.value);
+  const handle = await writer.add(record.contentBytes);
+  return { ...change, entry: { ...change.entry, value: record.withHandle(encodeHandle(handle)) } } as Planned;
+}

@@ -1,0 +1,176 @@
+/**
+ * Opening a store: the lock, the manifest, the log, and then what both say.
+ *
+ *     FOLDER/
+ *       store.lock.N          who holds it
+ *       CURRENT, manifest-N   which files there are, and how far the log is in them
+ *       N.segment             sorted runs, with graph and vectors
+ *       N.content             contents that are too long to stand under their keys
+ *       log/                  everything since
+ *
+ * The manifest is read, the ends of the segments, and the log; no data. What the log holds beyond the segments comes
+ * into memory; what a crash left behind is swept away, unless it may still be needed.
+ */
+
+import { join } from "node:path";
+import { HoldfastError, systemClock } from "../../base/index.ts";
+import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
+import { openWal, type Wal } from "../../wal/index.ts";
+import { segmentsByAge } from "../compaction/pick.ts";
+import { ContentLog } from "../content/index.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { currentName } from "../manifest/names.ts";
+import { type OpenedManifest, openManifest } from "../manifest/open-manifest.ts";
+import { manifestError } from "../manifest/walk.ts";
+import { BlockCache } from "../segment/block-cache.ts";
+import type { Store, StoreOptions } from "../store.ts";
+import { Catalog } from "./catalog.ts";
+import { decodeCommit } from "./commit-codec.ts";
+import { ManifestContentCatalog } from "./content-catalog.ts";
+import { Engine } from "./engine.ts";
+import type { EngineOptions, EngineParts } from "./engine-parts.ts";
+import { LargeContent } from "./large-content.ts";
+import { MemoryLayer } from "./memory-layer.ts";
+import { Holds } from "./read-scope.ts";
+import { SegmentLayer } from "./segment-layer.ts";
+import { checkedStoreOptions } from "./store-options.ts";
+import { VectorLayers } from "./vector-layers.ts";
+import { Views } from "./view.ts";
+
+/**
+ * Opens the store in `folder`, made where it is not there. Throws STORE_LOCKED with the holder's pid, STORE_VERSION for
+ * one that a later Holdfast wrote, STORE_MANIFEST_CORRUPT, STORE_LOG_MISSING, WAL_CORRUPT, STORE_OPTION and DISK_*.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const checked = checkedStoreOptions(options);
+  const { disk = new NodeDisk(), folder, signal } = options;
+  signal?.throwIfAborted();
+  await disk.makeFolder(folder);
+  const lock = await locked(disk, folder);
+  const opening = new Opening();
+  try {
+    return await open(options, checked, disk, lock, opening);
+  } catch (error) {
+    await opening.undo();
+    await lock.release().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** What is open already, for when the rest fails. */
+class Opening {
+  readonly #closers: (() => Promise<unknown>)[] = [];
+
+  add(close: () => Promise<unknown>): void {
+    this.#closers.push(close);
+  }
+
+  async undo(): Promise<void> {
+    for (const close of this.#closers.reverse()) await close().catch(() => undefined);
+  }
+}
+
+async function open(
+  options: StoreOptions,
+  checked: EngineOptions,
+  disk: Disk,
+  lock: DiskLock,
+  opening: Opening,
+): Promise<Store> {
+  const { folder, clock = systemClock, cacheBytes = 64 * 2 ** 20, background = "worker" } = options;
+  const opened = await openManifest({ disk, folder });
+  const { manifest } = opened;
+  opening.add(() => manifest.close());
+  const cache = new BlockCache({ limitBytes: cacheBytes });
+  const segments: SegmentLayer[] = [];
+  opening.add(() => Promise.all(segments.map((layer) => layer.close())));
+  for (const file of segmentsByAge(manifest.state.files.values()))
+    segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
+  const catalog = new Catalog(manifest);
+  const memory = new Recovered(checked);
+  const log = await openWal({
+    ...{ disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" },
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    onEntry: ({ sequence, payload }) => {
+      if (sequence > manifest.state.flushedPosition) memory.apply(payload, sequence);
+    },
+  });
+  opening.add(() => log.close());
+  checkLog(opened, manifest, log, folder);
+  for (const name of opened.orphans) await disk.remove(join(folder, name));
+  const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
+  const contentCatalog = new ManifestContentCatalog(manifest, deleteObsolete);
+  const content = await ContentLog.open({ disk, folder, catalog: contentCatalog });
+  const layers = memory.layers();
+  const views = new Views(
+    [...layers, ...segments],
+    () => manifest.pin(),
+    () => undefined,
+  );
+  const parts: EngineParts = {
+    ...{ disk, folder, clock, options: checked, lock, manifest, log, content, cache, catalog, views, deleteObsolete },
+    holds: new Holds(views, () => log.visibleSequence),
+    large: new LargeContent(content),
+  };
+  return new Engine(parts, layers[0], { background, onEvent: options.onEvent });
+}
+
+/** What the log holds and the segments do not. */
+class Recovered {
+  readonly #options: EngineOptions;
+  readonly #frozen: MemoryLayer[] = [];
+  #layer = newLayer();
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+  }
+
+  apply(payload: Uint8Array, sequence: number): void {
+    this.#layer.apply(decodeCommit(payload, sequence));
+    const { entries, usedBytes } = this.#layer.source;
+    if (entries < this.#options.memtableEntries && usedBytes < this.#options.memtableBytes) return;
+    this.#layer.source.freeze();
+    this.#frozen.unshift(this.#layer);
+    this.#layer = newLayer();
+  }
+
+  /** Newest first; the first one is to be written to. */
+  layers(): [MemoryLayer, ...MemoryLayer[]] {
+    return [this.#layer, ...this.#frozen];
+  }
+}
+
+function newLayer(): MemoryLayer {
+  return new MemoryLayer(new VectorLayers());
+}
+
+async function locked(disk: Disk, folder: string): Promise<DiskLock> {
+  try {
+    return await disk.lock(join(folder, "store"));
+  } catch (cause) {
+    if (!HoldfastError.is(cause) || cause.code !== "DISK_LOCKED") throw cause;
+    throw new HoldfastError("STORE_LOCKED", `the store in ${folder} is open elsewhere: ${cause.rawMessage}`, {
+      cause,
+      hint: "One process at a time owns a store: end the other one, or ask it.",
+      details: { ...cause.details, path: folder },
+    });
+  }
+}
+
+/** The log has to go on where the segments end: else something is missing, or the manifest's last word is. */
+function checkLog({ isNew, torn }: OpenedManifest, manifest: Manifest, log: Wal, folder: string): void {
+  const { flushedPosition } = manifest.state;
+  if (torn !== undefined && log.truncatedBefore > flushedPosition + 1)
+    throw manifestError(
+      join(folder, currentName),
+      torn.offset,
+      "its last edit is damaged, and the log no longer has what it was about",
+    );
+  if (isNew || log.visibleSequence >= flushedPosition) return;
+  const path = join(folder, "log");
+  const message = `the log in ${path} ends at ${log.visibleSequence}, before ${flushedPosition}, which is in the segments`;
+  throw new HoldfastError("STORE_LOG_MISSING", message, {
+    hint: "Its files were taken away or replaced: put them back, or restore the store from a backup.",
+    details: { path, visibleSequence: log.visibleSequence, flushedPosition },
+  });
+}

@@ -1,0 +1,120 @@
+/**
+ * What a reader reads: a list of layers, the newest first, that never changes. Whoever reads for longer than one turn
+ * holds the view; as long as it is held, none of its files is closed or deleted.
+ *
+ * A layer is closed when the last view that has it is let go.
+ */
+
+import type { CursorSource } from "../cursor.ts";
+import type { GraphLayer } from "../graph/index.ts";
+import type { Pin } from "../manifest/versions.ts";
+import type { LookupSource } from "../merge/lookup.ts";
+import type { MemoryLayer } from "./memory-layer.ts";
+import type { SegmentLayer } from "./segment-layer.ts";
+
+export type Layer = MemoryLayer | SegmentLayer;
+
+export class View {
+  readonly layers: readonly Layer[];
+  readonly sources: readonly (LookupSource & CursorSource)[];
+  readonly #pin: Pin;
+  readonly #onReleased: (view: View) => void;
+  #holders = 1;
+
+  /** Takes the pin over, which keeps the layers' files. */
+  constructor(layers: readonly Layer[], pin: Pin, onReleased: (view: View) => void) {
+    this.layers = layers;
+    this.sources = layers.map(({ source }) => source);
+    this.#pin = pin;
+    this.#onReleased = onReleased;
+  }
+
+  hold(): void {
+    this.#holders++;
+  }
+
+  release(): void {
+    this.#holders--;
+    if (this.#holders > 0) return;
+    this.#pin[Symbol.dispose]();
+    this.#onReleased(this);
+  }
+
+  /** Index and filter of every segment are in memory: looking something up reads at most blocks, at once. */
+  get isLoaded(): boolean {
+    return this.layers.every(({ isLoaded }) => isLoaded);
+  }
+
+  async load(): Promise<void> {
+    for (const layer of this.layers) if (!layer.isLoaded) await (layer as SegmentLayer).load();
+  }
+
+  /** The layers of the graph; undefined where some are not in memory yet. */
+  get graph(): readonly GraphLayer[] | undefined {
+    const graphs: GraphLayer[] = [];
+    for (const { hasGraph, graph } of this.layers) {
+      if (!hasGraph) continue;
+      if (graph === undefined) return undefined;
+      if (graph.size > 0) graphs.push(graph);
+    }
+    return graphs;
+  }
+
+  async loadGraph(): Promise<void> {
+    for (const layer of this.layers)
+      if (layer.hasGraph && layer.graph === undefined) await (layer as SegmentLayer).loadGraph();
+  }
+}
+
+/** The present view, and how it is replaced. */
+export class Views {
+  #current: View;
+  readonly #pinState: () => Pin;
+  readonly #segments = new Map<SegmentLayer, number>();
+  readonly #onClosed: (closing: Promise<void>) => void;
+
+  constructor(layers: readonly Layer[], pinState: () => Pin, onClosed: (closing: Promise<void>) => void) {
+    this.#pinState = pinState;
+    this.#onClosed = onClosed;
+    this.#current = this.#make(layers);
+  }
+
+  get current(): View {
+    return this.#current;
+  }
+
+  /** Readers that come from now on see these layers. Called in the turn in which the manifest's state changed. */
+  publish(layers: readonly Layer[]): void {
+    const before = this.#current;
+    this.#current = this.#make(layers);
+    before.release();
+  }
+
+  /** In place of `old`, which stand side by side, come `next`. */
+  replace(old: readonly Layer[], next: readonly Layer[]): void {
+    const { layers } = this.#current;
+    const at = layers.indexOf(old[0]!);
+    this.publish([...layers.slice(0, at), ...next, ...layers.slice(at + old.length)]);
+  }
+
+  close(): void {
+    this.#current.release();
+  }
+
+  #make(layers: readonly Layer[]): View {
+    for (const layer of layers) if ("file" in layer) this.#segments.set(layer, (this.#segments.get(layer) ?? 0) + 1);
+    return new View(layers, this.#pinState(), (view) => this.#released(view));
+  }
+
+  #released({ layers }: View): void {
+    for (const layer of layers) {
+      if (!("file" in layer)) continue;
+      const left = this.#segments.get(layer)! - 1;
+      if (left > 0) this.#segments.set(layer, left);
+      else {
+        this.#segments.delete(layer);
+        this.#onClosed(layer.close());
+      }
+    }
+  }
+}
