@@ -27,8 +27,10 @@ const { values } = parseArgs({
     tries: { type: "string", default: "600" },
     replay: { type: "string" },
     out: { type: "string" },
+    without: { type: "string", default: "" },
   },
 });
+const without = values.without.split(",");
 const progressMs = 5_000;
 const write = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -40,6 +42,7 @@ async function simulate(): Promise<number> {
     operations: Number(values.operations),
     seed: Number(values.seed),
     scriptOperations: Number(values.script),
+    without,
     violationLimit: Number(values.violations),
     onScript: (counts, seconds) => {
       if (systemClock.monotonicMs() - toldMs < progressMs) return;
@@ -51,7 +54,7 @@ async function simulate(): Promise<number> {
   write(`${report.seconds.toFixed(1)} s: ${report.violations.length} violations`);
   for (const { seed, at, problem } of report.violations) {
     write(`\nseed ${seed} (--script ${values.script}), operation ${at}: ${problem}`);
-    if (values.shrink) await shorten(makeScript(seed, Number(values.script)), problem);
+    if (values.shrink) await shorten(makeScript(seed, Number(values.script), without), problem);
   }
   return report.violations.length === 0 ? 0 : 1;
 }

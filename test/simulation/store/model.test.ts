@@ -22,17 +22,19 @@ function found(model: Model): string[] {
 }
 
 describe("the state", () => {
-  it("keeps κ, pinning and the time of making over a put, and content too over an update", () => {
+  it("keeps what an update does not name, and nothing over a put", () => {
     const state = new State();
-    state.apply([put("a", "1", { kappa: 0.3, pinned: true, metadata: { x: 1 } })], { version: 1, nowMs: 5 });
-    state.apply([put("a", "2")], { version: 2, nowMs: 9 });
-    const kept = { version: 2, content: "2", metadata: undefined, kappa: Math.fround(0.3), pinned: true };
-    expect(state.get("notes", "a", 9)).toMatchObject({ ...kept, createdMs: 5, updatedMs: 9 });
+    state.apply([put("a", "1", { metadata: { x: 1 } })], { version: 1, nowMs: 3 });
+    state.apply([put("a", "2", { kappa: 0.3, pinned: true, ttlMs: 90 })], { version: 2, nowMs: 5 });
+    expect(state.get("notes", "a", 9)).toMatchObject({ metadata: undefined, createdMs: 5, updatedMs: 5, expiryMs: 95 });
     state.apply([{ op: "update", collection: "notes", id: "a", ifVersion: 2, metadata: { y: 1 } }], {
       version: 3,
       nowMs: 10,
     });
-    expect(state.get("notes", "a", 10)).toMatchObject({ version: 3, content: "2", metadata: { y: 1 }, createdMs: 5 });
+    expect(state.get("notes", "a", 10)).toMatchObject({
+      ...{ version: 3, content: "2", metadata: { y: 1 }, kappa: Math.fround(0.3), pinned: true },
+      ...{ createdMs: 5, updatedMs: 10, expiryMs: 95 },
+    });
   });
 
   it("forgets what has expired, and begins anew with what is written then", () => {
@@ -75,6 +77,8 @@ describe("the state", () => {
     state.apply([put("a", "3", { edges: [{ type: "t", target: "d" }] })], { version: 4, nowMs });
     expect(neighbours()).toEqual(["d"]);
     expect(state.neighbours("notes", "d", "in").size).toBe(1);
+    state.apply([{ op: "delete", collection: "notes", id: "d" }], { version: 5, nowMs });
+    expect(neighbours()).toEqual([]);
   });
 
   it("measures as the metrics say", () => {

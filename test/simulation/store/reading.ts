@@ -1,6 +1,5 @@
 /** Reads of a script: done on a store or a snapshot, and judged by what a state of the model would have answered. */
 
-import { HoldfastError } from "../../../src/base/index.ts";
 import type { Item } from "../../../src/store/item/item.ts";
 import type { CollectionReader, SearchOptions } from "../../../src/store/store.ts";
 import type { Read, ScanSpec, ScriptSettings } from "./operations.ts";
@@ -17,7 +16,22 @@ export interface ReadRules {
 
 const distanceTolerance = 1e-4;
 
-export async function answer(reader: CollectionReader, read: Read, rules: ReadRules): Promise<Judge> {
+/** What is judged as of one state each: `getMany` asks for one after the other. */
+export async function answers(reader: CollectionReader, read: Read, rules: ReadRules): Promise<readonly Judge[]> {
+  if (read.op !== "getMany") return [await answer(reader, read, rules)];
+  const { ids, collection } = read;
+  const items = await reader.getMany(ids);
+  if (items.length !== ids.length) return [() => `${ids.length} ids gave ${items.length} items`];
+  return ids.map(
+    (id, place) => (state: State) => labelled(id, itemProblem(state.get(collection, id, rules.nowMs), items[place])),
+  );
+}
+
+async function answer(
+  reader: CollectionReader,
+  read: Exclude<Read, { op: "getMany" }>,
+  rules: ReadRules,
+): Promise<Judge> {
   const { nowMs } = rules;
   const { collection } = read;
   switch (read.op) {
@@ -26,25 +40,19 @@ export async function answer(reader: CollectionReader, read: Read, rules: ReadRu
       const item = await (read.op === "get" ? reader.get(read.id) : reader.peek(read.id));
       return (state) => labelled(read.id, itemProblem(state.get(collection, read.id, nowMs), item));
     }
-    case "getMany": {
-      const items = await reader.getMany(read.ids);
-      if (items.length !== read.ids.length) return () => `${read.ids.length} ids gave ${items.length} items`;
-      return (state) =>
-        first(read.ids, (id, place) => labelled(id, itemProblem(state.get(collection, id, nowMs), items[place])));
-    }
     case "scan": {
       const items: Item[] = [];
       for await (const item of reader.scan(read.options)) items.push(item);
       return (state) => scanProblem(state.scan(collection, read.options, nowMs), items, read.options, rules);
     }
     case "neighbours": {
-      const edges = reader.neighbours(read.id, { direction: read.direction });
+      const edges = await reader.neighbours(read.id, { direction: read.direction });
       const found = new Map(edges.map((edge) => [edgeName(collection, edge), edge.weight]));
       if (found.size !== edges.length) return () => `an edge of ${read.id} came twice`;
       return (state) => edgesProblem(state, state.neighbours(collection, read.id, read.direction), found, nowMs);
     }
     case "within": {
-      const found = reader.within(read.id, read.steps);
+      const found = await reader.within(read.id, read.steps);
       return (state) => withinProblem(state, read, found);
     }
     case "search":
@@ -104,9 +112,10 @@ function withinProblem(
     }
     edge = next;
   }
-  // Ids alone do not tell what lies in another collection.
-  if ([...reached.keys()].some((key) => !key.startsWith(`${collection}\0`))) return undefined;
-  const wanted = [...reached].map(([key, step]) => `${key.split("\0")[1]}:${step}`).sort();
+  const wanted = [...reached]
+    .filter(([key]) => key.startsWith(`${collection}\0`))
+    .map(([key, step]) => `${key.split("\0")[1]}:${step}`)
+    .sort();
   const got = [...found].map(([key, step]) => `${key}:${step}`).sort();
   return wanted.join() === got.join() ? undefined : `within ${steps} of ${id}: [${got}], in place of [${wanted}]`;
 }
@@ -145,21 +154,18 @@ async function search(
   };
 }
 
-/** In any of these states the answer is right; else what is wrong in the last of them. */
-export function verdict(judge: Judge, states: readonly State[]): string | undefined {
+/** In any of these states each answer is right; else what is wrong in the last of them. */
+export function verdict(judges: readonly Judge[], states: readonly State[]): string | undefined {
+  return first(judges, (judge) => problemIn(judge, states));
+}
+
+function problemIn(judge: Judge, states: readonly State[]): string | undefined {
   let problem: string | undefined = "no state of the model is possible";
   for (const state of states) if ((problem = judge(state)) === undefined) return undefined;
   return problem;
 }
 
-export function isTyped(error: unknown): error is HoldfastError {
-  return HoldfastError.is(error);
-}
-
-export function first<T>(
-  list: readonly T[],
-  problem: (one: T, place: number) => string | undefined,
-): string | undefined {
+function first<T>(list: readonly T[], problem: (one: T, place: number) => string | undefined): string | undefined {
   for (const [place, one] of list.entries()) {
     const found = problem(one, place);
     if (found !== undefined) return found;

@@ -5,7 +5,7 @@ import { isBusy, isTyped } from "./allowed.ts";
 import { adoptConsolidation } from "./consolidation.ts";
 import { mistake } from "./mistakes.ts";
 import { type Cut, countOf, type FaultSpec, type Operation, type Script } from "./operations.ts";
-import { answer, scanProblem, verdict } from "./reading.ts";
+import { answers, scanProblem, verdict } from "./reading.ts";
 import { begin, recover } from "./recovery.ts";
 import { rot } from "./rot.ts";
 import { matched, seeAll } from "./seen.ts";
@@ -130,7 +130,7 @@ class Runner {
         return closed?.snapshot[Symbol.dispose]();
       }
       case "openScan":
-        return this.#openScan(operation);
+        return await this.#openScan(operation);
       case "pullScan":
         return await this.#pullScan(operation.which, operation.count);
       case "use":
@@ -174,7 +174,7 @@ class Runner {
     if (open === undefined) return;
     const rules = { settings, nowMs: session.clock.nowMs() };
     const reader = open.snapshot.collection(read.collection);
-    const outcome = await session.outcomeOf(answer(reader, read, rules), "reading a snapshot");
+    const outcome = await session.outcomeOf(answers(reader, read, rules), "reading a snapshot");
     if ("error" in outcome) return this.#mayFail(outcome.error, "reading a snapshot");
     if (!("value" in outcome)) return;
     this.#counts.answers++;
@@ -183,7 +183,7 @@ class Runner {
       throw new Violation(`a snapshot of ${open.snapshot.version}, ${JSON.stringify(read)}: ${problem}`);
   }
 
-  #openScan({ collection, options }: Extract<Operation, { op: "openScan" }>): void {
+  async #openScan({ collection, options }: Extract<Operation, { op: "openScan" }>): Promise<void> {
     const { session, model } = this.#world;
     const [state, ...others] = model.live();
     // A scan that stays open is compared with one state.
@@ -191,7 +191,9 @@ class Runner {
     const openedMs = session.clock.nowMs();
     const wanted = state.scan(collection, options, openedMs);
     const items = session.collection(collection).scan(options);
+    // What it will give is settled when it is asked for the first item.
     session.scans.push({ collection, options, items, openedMs, wanted });
+    await this.#pullScan(session.scans.length - 1, 1);
   }
 
   async #pullScan(which: number, count: number): Promise<void> {

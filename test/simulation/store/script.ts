@@ -25,8 +25,16 @@ import type { ContentSpec, InputSpec } from "./values.ts";
 const strangeIds = ["é", "\u{1f375}", "\uffee", "a/b/c", "a", " ", "A".repeat(300), "zz\u0001"];
 const edgeTypes = ["knows", "follows"];
 
-export function makeScript(seed: number, operationCount: number): Script {
-  return new ScriptMaker(seed).make(operationCount);
+/** `without` names operations that are left out. */
+export function makeScript(seed: number, operationCount: number, without: readonly string[] = []): Script {
+  const script = new ScriptMaker(seed).make(operationCount);
+  const isWanted = (operation: Operation): boolean =>
+    !without.includes(operation.op === "readSnapshot" ? operation.read.op : operation.op);
+  const operations = script.operations.filter(isWanted).map((operation): Operation => {
+    if (operation.op !== "together") return operation;
+    return { ...operation, operations: operation.operations.filter(isWanted) };
+  });
+  return { ...script, operations };
 }
 
 class ScriptMaker {
@@ -83,7 +91,7 @@ class ScriptMaker {
       memtableEntries: this.#pick([4, 8, 20, 1_000]),
       memtableBytes: this.#pick([1_024, 2_048, 1 << 20]),
       cacheBytes: this.#pick([0, 4_096, 1 << 20]),
-      contentFromBytes: this.#pick([1, 64, 64, 400, 4_096]),
+      contentFromBytes: this.#pick([32, 64, 64, 400, 4_096]),
       manual: this.#chance(0.4),
     };
   }

@@ -46,8 +46,9 @@ export async function seeAll(readers: readonly CollectionReader[], ids: readonly
       if (difference !== undefined) problem ??= `${all[place]} by id and in a scan: ${difference}`;
     }
     for (const id of all) {
-      for (const edge of reader.neighbours(id)) edges.set(edgeName(name, edge), edge.weight);
-      for (const edge of reader.neighbours(id, { direction: "in" })) entering.set(edgeName(name, edge), edge.weight);
+      for (const edge of await reader.neighbours(id)) edges.set(edgeName(name, edge), edge.weight);
+      for (const edge of await reader.neighbours(id, { direction: "in" }))
+        entering.set(edgeName(name, edge), edge.weight);
     }
   }
   for (const [edge, weight] of entering)

@@ -6,7 +6,14 @@
 import { VirtualClock } from "../../../src/base/index.ts";
 import type { SimDisk } from "../../../src/disk/index.ts";
 import type { Item } from "../../../src/store/item/item.ts";
-import type { Collection, CollectionReader, Store, StoreOptions, StoreSnapshot } from "../../../src/store/store.ts";
+import type {
+  Collection,
+  CollectionReader,
+  Store,
+  StoreEvent,
+  StoreOptions,
+  StoreSnapshot,
+} from "../../../src/store/store.ts";
 import type { ScanSpec, ScriptSettings } from "./operations.ts";
 import type { State, StoredItem } from "./state.ts";
 import { dimension } from "./values.ts";
@@ -52,18 +59,21 @@ export class Session {
   /** Maintenance that was begun and not waited for. */
   readonly works: { readonly what: string; readonly done: Promise<unknown> }[] = [];
   /** What the store said by itself. */
-  readonly failures: string[] = [];
+  readonly failures: readonly string[];
   isOver = false;
 
-  constructor(disk: SimDisk, clock: VirtualClock, store: Store, collections: ReadonlyMap<string, Collection>) {
+  constructor(
+    disk: SimDisk,
+    clock: VirtualClock,
+    store: Store,
+    collections: ReadonlyMap<string, Collection>,
+    failures: readonly string[],
+  ) {
+    this.failures = failures;
     this.disk = disk;
     this.clock = clock;
     this.store = store;
     this.collections = collections;
-    store.on((event) => {
-      if (event.kind === "failed") this.failures.push(`${event.what} failed: ${String(event.error)}`);
-      if (event.kind === "damage") this.failures.push(`damage at ${event.path}:${event.offset}: ${event.reason}`);
-    });
   }
 
   get hasFailed(): boolean {
@@ -102,13 +112,18 @@ async function opened(
 ): Promise<Session> {
   const { memtableBytes, memtableEntries, cacheBytes, contentFromBytes, manual } = settings;
   const sizes = { memtableBytes, memtableEntries, cacheBytes, contentFromBytes, manual };
-  const store = await openStore({ folder, disk, clock, background: "slices", ...sizes });
+  const failures: string[] = [];
+  const onEvent = (event: StoreEvent): void => {
+    if (event.kind === "failed") failures.push(`${event.what} failed: ${String(event.error)}`);
+    if (event.kind === "damage") failures.push(`damage at ${event.path}:${event.offset}: ${event.reason}`);
+  };
+  const store = await openStore({ folder, disk, clock, background: "slices", onEvent, ...sizes });
   const collections = new Map<string, Collection>();
   for (const { name, metric, quantisation = "none", uses = "explicit" } of settings.collections) {
     const vectors = metric === undefined ? {} : { vectors: { dimension, metric, quantisation } };
     collections.set(name, await store.collection(name, { ...vectors, uses }));
   }
-  return new Session(disk, clock, store, collections);
+  return new Session(disk, clock, store, collections, failures);
 }
 
 export async function outcomeOf<T>(

@@ -34,16 +34,6 @@ export interface CommitFacts {
   readonly nowMs: number;
 }
 
-/** What the interface leaves open, as the engine has it. */
-export const semantics = {
-  /** With an item go the edges that leave it. */
-  deleteTakesEdges: true,
-  /** So they do where it has expired and is written anew. */
-  expiryTakesEdges: true,
-  /** An edge leaves an item that is there. */
-  linkNeedsItem: true,
-};
-
 export class State {
   readonly #items: Map<string, StoredItem>;
   readonly #edges: Map<string, number>;
@@ -60,8 +50,7 @@ export class State {
   /** Whether this commit could be made here: all its conditions hold. */
   permits(changes: readonly ModelChange[], nowMs: number): boolean {
     return changes.every((change) => {
-      if (change.op === "link") return !semantics.linkNeedsItem || this.get(change.collection, change.id, nowMs);
-      if (change.op === "unlink" || change.ifVersion === undefined) return true;
+      if (change.op === "link" || change.op === "unlink" || change.ifVersion === undefined) return true;
       const item = this.get(change.collection, change.id, nowMs);
       return item === undefined ? change.ifVersion === 0 : isVersion(item, change.ifVersion);
     });
@@ -78,17 +67,16 @@ export class State {
       case "put":
       case "update": {
         const before = this.get(collection, id, nowMs);
-        if (before === undefined && semantics.expiryTakesEdges) this.#dropEdges(key);
-        this.#items.set(key, written(change, before, { version, nowMs }));
+        this.#items.set(key, written(change, change.op === "put" ? undefined : before, { version, nowMs }));
         if (change.edges !== undefined) {
-          this.#dropEdges(key);
+          this.#dropEdges((edge) => edge.startsWith(`${key}\0`));
           for (const edge of change.edges) this.#link(key, collection, edge);
         }
         return;
       }
       case "delete":
         this.#items.delete(key);
-        if (semantics.deleteTakesEdges) this.#dropEdges(key);
+        this.#dropEdges((edge) => edge.startsWith(`${key}\0`) || edge.endsWith(`\0${key}`));
         return;
       case "link":
         return this.#link(key, collection, change.edge);
@@ -101,8 +89,8 @@ export class State {
     this.#edges.set(edgeKey(key, collection, edge), Math.fround(edge.weight ?? 1));
   }
 
-  #dropEdges(key: string): void {
-    for (const edge of this.#edges.keys()) if (edge.startsWith(`${key}\0`)) this.#edges.delete(edge);
+  #dropEdges(isWanted: (edge: string) => boolean): void {
+    for (const edge of this.#edges.keys()) if (isWanted(edge)) this.#edges.delete(edge);
   }
 
   get(collection: string, id: string, nowMs: number): StoredItem | undefined {
@@ -175,20 +163,18 @@ export interface SearchRules {
   readonly nowMs: number;
 }
 
-function written(change: ModelChange & ItemInput, before: StoredItem | undefined, facts: CommitFacts): StoredItem {
-  const isUpdate = change.op === "update";
-  const kept = isUpdate ? before : undefined;
-  const { nowMs, version } = facts;
+/** What is not said is as in `before`, which a put does not look at. */
+function written(input: ItemInput, before: StoredItem | undefined, { version, nowMs }: CommitFacts): StoredItem {
   return {
     version,
-    content: change.content ?? kept?.content ?? null,
-    embedding: change.embedding ?? kept?.embedding,
-    metadata: change.metadata ?? kept?.metadata,
-    kappa: Math.fround(change.kappa ?? before?.kappa ?? 0),
-    pinned: change.pinned ?? before?.pinned ?? false,
+    content: input.content ?? before?.content ?? null,
+    embedding: input.embedding ?? before?.embedding,
+    metadata: input.metadata ?? before?.metadata,
+    kappa: Math.fround(input.kappa ?? before?.kappa ?? 0),
+    pinned: input.pinned ?? before?.pinned ?? false,
     createdMs: before?.createdMs ?? nowMs,
     updatedMs: nowMs,
-    expiryMs: change.ttlMs === undefined ? kept?.expiryMs : nowMs + change.ttlMs,
+    expiryMs: input.ttlMs === undefined ? before?.expiryMs : nowMs + input.ttlMs,
   };
 }
 

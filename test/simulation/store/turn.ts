@@ -8,7 +8,7 @@ import { isBusy, isForeseen, isTyped } from "./allowed.ts";
 import { consolidate } from "./consolidation.ts";
 import type { Turn, TurnStep } from "./model.ts";
 import type { Consolidate, Read, Together, Work, Write } from "./operations.ts";
-import { answer, type Judge, verdict } from "./reading.ts";
+import { answers, type Judge, verdict } from "./reading.ts";
 import { type Session, Violation } from "./session.ts";
 import type { ModelChange, State } from "./state.ts";
 import type { World } from "./world.ts";
@@ -16,7 +16,7 @@ import { ask, isIdle, type Written } from "./writing.ts";
 
 interface Answered {
   readonly read: Read;
-  readonly judge: Judge;
+  readonly judges: readonly Judge[];
   readonly begunAt: number;
   readonly endedAt: number;
 }
@@ -92,8 +92,8 @@ class TurnRun {
     const begunAt = model.event();
     try {
       const rules = { settings, nowMs: this.#session.clock.nowMs() };
-      const judge = await answer(this.#session.collection(read.collection), read, rules);
-      this.#reads.push({ read, judge, begunAt, endedAt: model.event() });
+      const judges = await answers(this.#session.collection(read.collection), read, rules);
+      this.#reads.push({ read, judges, begunAt, endedAt: model.event() });
     } catch (error) {
       this.#mayFail(error, read.op);
     }
@@ -138,7 +138,7 @@ class TurnRun {
     for (const answered of this.#reads) {
       counts.answers++;
       const states = turn.steps === undefined ? [...model.live(), ...this.#before] : statesOf(turn.steps, answered);
-      const problem = verdict(answered.judge, states);
+      const problem = verdict(answered.judges, states);
       if (problem !== undefined) throw new Violation(`${printed(answered.read)}: ${problem}`);
     }
   }
