@@ -105,7 +105,7 @@ async function checkSurvivor(world: World, disk: SimDisk, random: Random): Promi
     if (world.isLiedTo) return;
     throw new Violation(match.problem);
   }
-  if (random() < 0.5) await goOn(world, session, match.state, random);
+  if (random() < 0.3) await goOn(world, session, match.state, random);
   session.isOver = true;
   disk.crashAtStep(disk.steps + 1);
 }

@@ -1,6 +1,7 @@
 /** Plays a script, and says what was wrong first, or nothing. The same script is always played the same way. */
 
 import { seededRandom } from "../../../src/base/index.ts";
+import { SimCrash } from "../../../src/disk/index.ts";
 import { isBusy, isTyped } from "./allowed.ts";
 import { adoptConsolidation } from "./consolidation.ts";
 import { mistake } from "./mistakes.ts";
@@ -32,14 +33,22 @@ export async function runScript(openStore: OpenStore, script: Script): Promise<R
   process.on("unhandledRejection", onUnhandled);
   try {
     await runner.run();
+    await new Promise((resolve) => setImmediate(resolve));
+    const unheard = unhandled.find((reason) => !isOfPowerCut(reason));
+    if (unheard !== undefined) throw new Violation(`a failure that nobody heard: ${stackOf(unheard)}`);
     return { ...counts, violation: undefined };
   } catch (error) {
     const problem = error instanceof Violation ? error.message : stackOf(error);
     return { ...counts, violation: { at: runner.at, problem } };
   } finally {
-    await new Promise((resolve) => setImmediate(resolve));
     process.off("unhandledRejection", onUnhandled);
   }
+}
+
+/** What failed in a process that was dead. */
+function isOfPowerCut(reason: unknown): boolean {
+  for (let error = reason; error instanceof Error; error = error.cause) if (error instanceof SimCrash) return true;
+  return false;
 }
 
 class Runner {
@@ -265,8 +274,9 @@ class Runner {
     const { version, durableVersion, snapshots, lost } = session.store.statistics();
     if (version < model.version) throw new Violation(`the store is at ${version}, and ${model.version} was written`);
     if (durableVersion > version) throw new Violation(`durable up to ${durableVersion}, and written up to ${version}`);
-    if (snapshots !== session.snapshots.length)
-      throw new Violation(`${snapshots} snapshots are open, not ${session.snapshots.length}`);
+    const [least, most] = [session.snapshots.length, session.snapshots.length + session.scans.length];
+    // A scan holds what it reads as a snapshot does.
+    if (snapshots < least || snapshots > most) throw new Violation(`${snapshots} snapshots are open, not ${least}`);
     if (lost.length > 0 && !session.hasFailed) throw new Violation(`lost ${JSON.stringify(lost[0])}`);
     if (!session.hasFailed) model.durableUpTo(durableVersion);
   }

@@ -54,7 +54,7 @@ class ScriptMaker {
     this.#settings = this.#makeSettings();
     this.#visibleShare = this.#pick([0, 0.1, 0.5, 0.95]);
     this.#conditionShare = this.#pick([0, 0.2, 0.6]);
-    this.#crashShare = this.#pick([0.005, 0.02, 0.06]);
+    this.#crashShare = this.#pick([0.003, 0.01, 0.04]);
     this.#faultShare = this.#pick([0, 0.3, 0.8]);
     this.#weights = new Map(
       Object.entries(usualWeights).map(([name, weight]) => [name, weight * this.#pick([0, 0.3, 1, 1, 3])]),
@@ -277,7 +277,7 @@ class ScriptMaker {
       op: "cut",
       after: this.#pick([0, 1, 2, 3, 5, 8, 13, 20, 30, 50, 80, 200, 1_000]),
       ...(this.#chance(0.3) ? { kill: true as const } : {}),
-      survivors: 1 + this.#below(4),
+      survivors: 1 + this.#below(3),
       seed: this.#below(2 ** 31),
       nested: Array.from({ length: this.#pick([0, 0, 1, 2, 3]) }, () => 1 + this.#below(this.#pick([5, 20]))),
       faults: this.#faults(),
