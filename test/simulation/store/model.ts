@@ -142,6 +142,11 @@ export class Model {
     return { problem, steps };
   }
 
+  /** The process has ended in the middle of it: what was not answered by now never will be. */
+  cutTurn(): string | undefined {
+    return this.endTurn().problem;
+  }
+
   /** Everything up to this version is durable. */
   durableUpTo(version: number): void {
     let changed = false;

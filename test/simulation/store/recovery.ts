@@ -24,6 +24,8 @@ interface Found {
 export async function recover(world: World, cut: Cut): Promise<void> {
   world.counts.crashes++;
   world.endSession();
+  const problem = world.model.cutTurn();
+  if (problem !== undefined) throw new Violation(problem);
   const { disk } = world;
   // What the dead process still does, it does in vain.
   disk.crashAtStep(disk.steps + 1);
