@@ -25,3 +25,7 @@ export function isForeseen(error: unknown): boolean {
 export function isBusy(error: unknown): boolean {
   return isTyped(error) && busy.test(error.code);
 }
+
+export function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
+}

@@ -6,13 +6,12 @@
 import { type Random, seededRandom } from "../../../src/base/index.ts";
 import type { SimDisk } from "../../../src/disk/index.ts";
 import type { SimDiskOptions } from "../../../src/disk/simulated/sim-disk.ts";
-import { isTyped } from "./allowed.ts";
+import { isTyped, stackOf } from "./allowed.ts";
 import { outcomeLimit } from "./model.ts";
 import type { Cut } from "./operations.ts";
 import { type Match, matched, type Seen, seeAll, shownSeen } from "./seen.ts";
 import { type Outcome, openSession, type Session, Violation } from "./session.ts";
 import type { State } from "./state.ts";
-import { stackOf } from "./turn.ts";
 import type { World } from "./world.ts";
 
 interface Found {

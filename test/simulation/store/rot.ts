@@ -5,11 +5,10 @@
 
 import { faults } from "../../../src/disk/index.ts";
 import type { Item } from "../../../src/store/item/item.ts";
-import { isTyped } from "./allowed.ts";
+import { isTyped, stackOf } from "./allowed.ts";
 import { edgesProblem } from "./reading.ts";
 import { type Outcome, openSession, Violation } from "./session.ts";
 import { edgeName, itemKey, itemProblem, type State } from "./state.ts";
-import { stackOf } from "./turn.ts";
 import type { World } from "./world.ts";
 
 export async function rot(

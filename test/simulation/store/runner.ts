@@ -2,7 +2,7 @@
 
 import { seededRandom } from "../../../src/base/index.ts";
 import { SimCrash } from "../../../src/disk/index.ts";
-import { isBusy, isTyped } from "./allowed.ts";
+import { isBusy, isTyped, stackOf } from "./allowed.ts";
 import { adoptConsolidation } from "./consolidation.ts";
 import { mistake } from "./mistakes.ts";
 import { type Cut, countOf, type FaultSpec, type Operation, type Script } from "./operations.ts";
@@ -12,7 +12,7 @@ import { rot } from "./rot.ts";
 import { matched, seeAll } from "./seen.ts";
 import { folder, type OpenScan, type OpenStore, Violation } from "./session.ts";
 import { compareIds, type itemProblem } from "./state.ts";
-import { playTurn, stackOf, work } from "./turn.ts";
+import { playTurn, work } from "./turn.ts";
 import { type Counts, noCounts, World } from "./world.ts";
 
 export interface RunReport extends Counts {

@@ -14,6 +14,7 @@ import type {
   StoreOptions,
   StoreSnapshot,
 } from "../../../src/store/store.ts";
+import { stackOf } from "./allowed.ts";
 import type { ScanSpec, ScriptSettings } from "./operations.ts";
 import type { State, StoredItem } from "./state.ts";
 import { dimension } from "./values.ts";
@@ -114,7 +115,7 @@ async function opened(
   const sizes = { memtableBytes, memtableEntries, cacheBytes, contentFromBytes, manual };
   const failures: string[] = [];
   const onEvent = (event: StoreEvent): void => {
-    if (event.kind === "failed") failures.push(`${event.what} failed: ${String(event.error)}`);
+    if (event.kind === "failed") failures.push(`${event.what} failed: ${stackOf(event.error)}`);
     if (event.kind === "damage") failures.push(`damage at ${event.path}:${event.offset}: ${event.reason}`);
   };
   const store = await openStore({ folder, disk, clock, background: "slices", onEvent, ...sizes });

@@ -4,7 +4,7 @@
  * it began and those that were asked for before it ended, and all of that one state.
  */
 
-import { isBusy, isForeseen, isTyped } from "./allowed.ts";
+import { isBusy, isForeseen, isTyped, stackOf } from "./allowed.ts";
 import { consolidate } from "./consolidation.ts";
 import type { Turn, TurnStep } from "./model.ts";
 import type { Consolidate, Read, Together, Work, Write } from "./operations.ts";
@@ -184,8 +184,4 @@ function isNothing(state: State, change: ModelChange): boolean {
 
 function printed(operation: Read | Write): string {
   return JSON.stringify(operation);
-}
-
-export function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
 }
