@@ -60,7 +60,7 @@ export class EngineReader implements CollectionReader {
     this.port.refuseClosed();
     const key = itemKey(this.facts.prefix, id);
     const found = lookUp(this.scope.view.sources, key, this.scope.atSequence);
-    if (found instanceof Promise) return this.#peekLater(key, id);
+    if (found instanceof Promise) return this.#peekLater(found, id);
     return found === undefined ? undefined : this.#shown(found, id);
   }
 
@@ -134,9 +134,10 @@ export class EngineReader implements CollectionReader {
     return ids.map((id) => firstOf(layers, (layer) => layer.embeddingOf(id, hold.atSequence)));
   }
 
-  async #peekLater(key: Uint8Array, id: string): Promise<Item | undefined> {
-    using hold = this.scope.hold();
-    const found = await lookUp(hold.view.sources, key, hold.atSequence);
+  /** The hold keeps the view in which it is looked for, from the turn on in which that began. */
+  async #peekLater(finding: Promise<Entry | undefined>, id: string): Promise<Item | undefined> {
+    using _hold = this.scope.hold();
+    const found = await finding;
     return found === undefined ? undefined : await this.#shown(found, id);
   }
 
