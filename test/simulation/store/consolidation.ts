@@ -4,7 +4,7 @@
  */
 
 import type { ConsolidationReport } from "../../../src/store/consolidation/report.ts";
-import { reportProblem } from "./latitude.ts";
+import { changedEdge, reportProblem } from "./latitude.ts";
 import type { Consolidate } from "./operations.ts";
 import type { Seen } from "./seen.ts";
 import { matched, seeAll } from "./seen.ts";
@@ -55,7 +55,11 @@ export async function adoptConsolidation(world: World): Promise<void> {
 /** What a report says was done, and was not. */
 function undone(report: ConsolidationReport, { items, edges }: Seen): string | undefined {
   const conflicts = new Set(report.conflicts.map(({ collection, id }) => itemKey(collection, id)));
-  const pruned = new Set(report.pruned.map(({ collection, id }) => itemKey(collection, id)));
+  const pruned = new Set(
+    report.pruned
+      .filter(({ reason }) => reason !== "dangling-edge")
+      .map(({ collection, id }) => itemKey(collection, id)),
+  );
   for (const { collection, id, to } of report.kappa) {
     const item = items.get(itemKey(collection, id));
     if (item !== undefined && item.kappa !== Math.fround(to) && !conflicts.has(itemKey(collection, id)))
@@ -64,13 +68,17 @@ function undone(report: ConsolidationReport, { items, edges }: Seen): string | u
   for (const { collection, id, reason } of report.pruned)
     if (reason !== "dangling-edge" && items.has(itemKey(collection, id)))
       return `${id} was said to be pruned, and is there`;
-  for (const { collection, id } of report.prototypes)
-    if (!items.has(itemKey(collection, id)) && !pruned.has(itemKey(collection, id)))
-      return `there is no prototype ${id}`;
-  const last = new Map(report.edges.map(({ source, type, target, to }) => [`${source}\0${type}\0${target}`, to]));
+  for (const { collection, id, change } of report.prototypes) {
+    const key = itemKey(collection, id);
+    const isThere = items.has(key);
+    if (conflicts.has(key) || pruned.has(key) || isThere === (change !== "removed")) continue;
+    return `prototype ${id} was said to be ${change}, and is ${isThere ? "" : "not "}there`;
+  }
+  const last = new Map(report.edges.map((one) => [changedEdge(one), one.to]));
   for (const [name, to] of last) {
     const weight = edges.get(name);
-    if (weight !== undefined && weight !== Math.fround(to)) return `edge ${name} is ${weight}, not ${to}`;
+    if (weight !== undefined && to !== undefined && weight !== Math.fround(to))
+      return `edge ${name.replaceAll("\0", " ")} is ${weight}, not ${to}`;
   }
   return undefined;
 }

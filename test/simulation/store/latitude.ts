@@ -3,13 +3,13 @@
  * by itself what a prototype is made of. Nothing that is not in one of these may differ.
  */
 
-import type { ConsolidationReport } from "../../../src/store/consolidation/report.ts";
+import type { ConsolidationReport, EdgeWeightChange, Pruned } from "../../../src/store/consolidation/report.ts";
 import { itemKey, type State } from "./state.ts";
 
 export class Latitude {
   readonly kappa = new Map<string, Set<number>>();
-  /** By `${source}\0${type}\0${target}`; 0 or more weights that it may have now. */
-  readonly edges = new Map<string, Set<number>>();
+  /** By `${source}\0${type}\0${target}`; weights that it may have now, undefined where it may be gone. */
+  readonly edges = new Map<string, Set<number | undefined>>();
   readonly prototypes = new Set<string>();
   readonly pruned = new Set<string>();
 
@@ -19,10 +19,12 @@ export class Latitude {
 
   add(report: ConsolidationReport): void {
     for (const { collection, id, to } of report.kappa) gather(this.kappa, itemKey(collection, id), Math.fround(to));
-    for (const { source, type, target, to } of report.edges)
-      gather(this.edges, `${source}\0${type}\0${target}`, Math.fround(to));
+    for (const change of report.edges)
+      gather(this.edges, changedEdge(change), change.to === undefined ? undefined : Math.fround(change.to));
     for (const { collection, id } of report.prototypes) this.prototypes.add(itemKey(collection, id));
-    for (const { collection, id } of report.pruned) this.pruned.add(itemKey(collection, id));
+    for (const one of report.pruned)
+      if (one.reason === "dangling-edge") gather(this.edges, danglingEdge(one), undefined);
+      else this.pruned.add(itemKey(one.collection, one.id));
   }
 
   clear(): void {
@@ -33,13 +35,28 @@ export class Latitude {
     const [fromCollection, fromId, , toCollection, toId] = name.split("\0") as [string, string, string, string, string];
     const ends = [itemKey(fromCollection, fromId), itemKey(toCollection, toId)];
     if (ends.some((end) => this.prototypes.has(end))) return true;
-    if (weight === undefined) return ends.some((end) => this.pruned.has(end));
-    return this.edges.get(name)?.has(weight) === true;
+    if (this.edges.get(name)?.has(weight) === true) return true;
+    return weight === undefined && ends.some((end) => this.pruned.has(end));
   }
 }
 
-function gather(map: Map<string, Set<number>>, key: string, value: number): void {
-  const set = map.get(key) ?? new Set();
+/** The edge's name as the model has it. */
+export function changedEdge({ collection, source, type, target, targetCollection }: EdgeWeightChange): string {
+  return `${itemKey(collection, source)}\0${type}\0${itemKey(targetCollection, target)}`;
+}
+
+export function danglingEdge({
+  collection,
+  id,
+  type,
+  target,
+  targetCollection,
+}: Extract<Pruned, { reason: "dangling-edge" }>): string {
+  return `${itemKey(collection, id)}\0${type}\0${itemKey(targetCollection, target)}`;
+}
+
+function gather<T>(map: Map<string, Set<T>>, key: string, value: T): void {
+  const set = map.get(key) ?? new Set<T>();
   map.set(key, set.add(value));
 }
 
@@ -59,7 +76,8 @@ export function reportProblem(report: ConsolidationReport, state: State, nowMs: 
     if (reason === "forgotten" && item!.pinned) return `${id} is said to be forgotten, and is pinned`;
     if (reason === "expired" && item !== undefined && !isExpired) return `${id} is said to have expired, and has not`;
   }
-  for (const { collection, id, members } of report.prototypes) {
+  for (const { collection, id, members, change } of report.prototypes) {
+    if (change === "removed") continue;
     const missing = members.find((member) => state.get(collection, member, nowMs) === undefined);
     if (missing !== undefined) return `${id} is said to be made of ${missing}, which is not there`;
   }
