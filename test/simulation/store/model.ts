@@ -56,6 +56,8 @@ export interface Turn {
   readonly problem: string | undefined;
   /** The states that its commits made one after the other; undefined where not all are known. */
   readonly steps: readonly TurnStep[] | undefined;
+  /** Where not all are known: what a reader may have seen since it began. */
+  readonly passing: readonly State[];
 }
 
 /** No more outcomes than these are looked at; a runner keeps doubts few enough. */
@@ -136,10 +138,12 @@ export class Model {
     this.#forget();
     this.#tail = this.#tail.filter(({ fate }) => fate !== "refused");
     const problem = this.#order();
-    const steps = problem === undefined && this.doubts === 0 ? this.#stepsOf(this.#turn) : undefined;
+    const isKnown = problem === undefined && this.doubts === 0;
+    const steps = isKnown ? this.#stepsOf(this.#turn) : undefined;
+    const passing = problem === undefined && !isKnown ? this.#passing(this.#turn) : [];
     this.#turn++;
     if (problem === undefined) this.#settle();
-    return { problem, steps };
+    return { problem, steps, passing };
   }
 
   /** The process has ended in the middle of it: what was not answered by now never will be. */
@@ -212,6 +216,21 @@ export class Model {
       if (commit.turn >= turn) steps.push({ state: state.copy(), commit });
     }
     return steps.length === 0 ? [{ state, commit: undefined }] : steps;
+  }
+
+  #passing(turn: number): State[] {
+    const states: State[] = [];
+    for (const order of this.#orders()) {
+      const state = this.#base.copy();
+      for (const commit of order) {
+        if (commit.turn >= turn || commit.fate === "queued") states.push(state.copy());
+        if (isDoubtful(commit) && !state.permits(commit.changes, commit.nowMs)) break;
+        state.apply(commit.changes, factsOf(commit));
+      }
+      states.push(state);
+      if (states.length >= outcomeLimit) break;
+    }
+    return states;
   }
 
   #forget(): void {

@@ -67,7 +67,7 @@ function problemIn(
   }
   for (const [key, found] of edges) {
     const [collection, id] = key.split("\0") as [string, string];
-    const problem = edgesProblem(state, state.neighbours(collection, id, "out"), found, nowMs);
+    const problem = edgesProblem(state.neighbours(collection, id, "out"), found);
     if (problem !== undefined) return problem;
   }
   return undefined;

@@ -84,11 +84,11 @@ export function matched(seen: Seen, state: State, latitude: Latitude, nowMs: num
     }
     settled.setItem(key, storedOf(found));
   }
-  const edges = edgesMatch(seen, state, latitude, nowMs, settled);
+  const edges = edgesMatch(seen, state, latitude, settled);
   return edges === undefined ? { state: settled } : { problem: edges };
 }
 
-function edgesMatch(seen: Seen, state: State, latitude: Latitude, nowMs: number, settled: State): string | undefined {
+function edgesMatch(seen: Seen, state: State, latitude: Latitude, settled: State): string | undefined {
   const wanted = new Map(state.edges());
   for (const name of new Set([...wanted.keys(), ...seen.edges.keys()])) {
     const weight = seen.edges.get(name);
@@ -97,7 +97,7 @@ function edgesMatch(seen: Seen, state: State, latitude: Latitude, nowMs: number,
     else wanted.set(name, weight);
     settled.setEdge(name, weight);
   }
-  return edgesProblem(state, wanted, seen.edges, nowMs);
+  return edgesProblem(wanted, seen.edges);
 }
 
 function mayDiffer(key: string, wanted: StoredItem | undefined, found: Item | undefined, latitude: Latitude): boolean {

@@ -137,7 +137,7 @@ class TurnRun {
     if (this.#isConsolidated) return;
     for (const answered of this.#reads) {
       counts.answers++;
-      const states = turn.steps === undefined ? [...model.live(), ...this.#before] : statesOf(turn.steps, answered);
+      const states = turn.steps === undefined ? [...turn.passing, ...this.#before] : statesOf(turn.steps, answered);
       const problem = verdict(answered.judges, states);
       if (problem !== undefined) throw new Violation(`${printed(answered.read)}: ${problem}`);
     }
