@@ -11,18 +11,12 @@
  */
 
 import type { Cursor, CursorOptions, CursorSource } from "../cursor.ts";
-import { type Entry, type EntryKind, entryKind, latestSequence, noBytes } from "../entry.ts";
+import { type Entry, type EntryKind, entryKind, latestSequence } from "../entry.ts";
 import { boundsOf, compareKeys, compareKeyWithin } from "../key.ts";
 import type { LookupSource } from "../merge/lookup.ts";
 import { type LostRanges, type LostRun, lostError } from "./lost-ranges.ts";
 
 export type ReadableLayer = LookupSource & CursorSource;
-
-/** The layer of a file of which nothing can be read: guard it with what was lost, which is all of it. */
-export const nothingReadable: ReadableLayer = {
-  get: () => undefined,
-  cursor: () => new EmptyCursor(),
-};
 
 /** The same layer, guarded; the layer itself where nothing is lost. */
 export function guarded(layer: ReadableLayer, lost: LostRanges): ReadableLayer {
@@ -163,22 +157,4 @@ class GuardedCursor implements Cursor {
     const order = compareKeyWithin(this.#barrier.key, keyBytes, keyFrom, keyTo) || sequence - this.#barrier.sequence;
     return this.#isReverse ? order >= 0 : order <= 0;
   }
-}
-
-class EmptyCursor implements Cursor {
-  readonly valid = false;
-  readonly keyBytes: Uint8Array = noBytes;
-  readonly keyFrom = 0;
-  readonly keyTo = 0;
-  readonly sequence = 0;
-  readonly kind: EntryKind = entryKind.value;
-  readonly expiryMs = 0;
-
-  entry(): Entry {
-    throw new RangeError("there is no entry");
-  }
-
-  advance(): void {}
-
-  close(): void {}
 }

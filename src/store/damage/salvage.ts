@@ -12,7 +12,7 @@
 
 import { join } from "node:path";
 import type { Disk } from "../../disk/index.ts";
-import type { Entry } from "../entry.ts";
+import { type Entry, entryKind, noBytes } from "../entry.ts";
 import { fileName } from "../manifest/names.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import { firstForeignType } from "../segment/format.ts";
@@ -49,9 +49,10 @@ export interface SectionMaker {
 }
 
 export interface Salvage {
-  /** For the manifest, in place of the damaged one; undefined where not a single entry can be read. */
-  readonly file: ManifestFile | undefined;
+  /** For the manifest, in place of the damaged one. */
+  readonly file: ManifestFile;
   readonly lost: LostRanges;
+  /** Without the one that holds the place where not a single one can be read. */
   readonly entries: number;
   /** Entries that came from the log. */
   readonly healed: number;
@@ -69,17 +70,27 @@ export async function salvageSegment(options: SalvageOptions): Promise<Salvage> 
   const { healed, lost } = log === undefined ? { healed: [], lost: all } : await healFromLog(all, log);
   const { isTombstonesWhole } = survey;
   const told = { lost, isTombstonesWhole: isTombstonesWhole || lost.isEmpty };
-  const nothing = { ...told, file: undefined, entries: 0, healed: 0, missingSections: [] };
-  if (survey.runs.every((blocks) => blocks.length === 0) && healed.length === 0) return nothing;
   const canTakeOver = survey.lost.isEmpty && healed.length === 0;
-  const { summary, missingSections } = await rebuild(options, survey, healed, canTakeOver);
+  const hasEntries = healed.length > 0 || survey.runs.some((blocks) => blocks.length > 0);
+  const kept = hasEntries ? entriesOf(options, survey, healed) : [[placeholder(file.largestSequence)]];
+  const { summary, missingSections } = await rebuild(options, survey, kept, canTakeOver);
+  const entries = hasEntries ? summary.properties.entries : 0;
   return {
     ...told,
     file: manifestFileOf(file, summary),
-    entries: summary.properties.entries,
+    entries,
     healed: healed.length,
     missingSections,
   };
+}
+
+/**
+ * A tombstone under a key that is none of ours, for a file that has nothing but a loss to tell: a segment has an entry,
+ * and the loss needs a file that it stays with.
+ */
+export function placeholder(sequence: number): Entry {
+  const key = Uint8Array.of(0);
+  return { key, sequence, kind: entryKind.tombstone, value: noBytes, expiryMs: 0, flags: 0, kappa: 0 };
 }
 
 /** The manifest's entry for a file that was written in place of that one. */
@@ -94,14 +105,14 @@ function manifestFileOf(
 async function rebuild(
   options: SalvageOptions,
   survey: SegmentSurvey,
-  healed: readonly Entry[],
+  kept: AsyncIterable<readonly Entry[]> | Iterable<readonly Entry[]>,
   canTakeOver: boolean,
 ): Promise<{ readonly summary: SegmentSummary; readonly missingSections: readonly number[] | undefined }> {
   const { disk, folder, newFileId, sections, signal } = options;
   const name = fileName({ id: newFileId, kind: "segment" });
   const signalled = signal === undefined ? {} : { signal };
   await using writer = await SegmentWriter.create({ disk, folder, name, fileId: newFileId, ...signalled });
-  for await (const batch of entriesOf(options, survey, healed)) {
+  for await (const batch of kept) {
     for (const entry of batch) {
       sections?.add(entry);
       const writing = writer.add(entry);

@@ -9,11 +9,17 @@ import { viewOf } from "../little-endian.ts";
 /** Why this is no item, edge or tombstone of a store; undefined where it is. */
 export function entryFault(entry: Entry): string | undefined {
   const key = parseKey(entry.key);
+  if (key === undefined && isPlaceholder(entry)) return undefined;
   if (key === undefined) return "a key is that of no item and no edge";
   if (!(entry.kappa >= 0 && entry.kappa <= 1)) return "κ is not within 0 and 1";
   if (entry.kind === entryKind.tombstone) return undefined;
   if (entry.kind !== entryKind.value) return "an entry is of a kind that the store does not write";
   return key.kind === "item" ? recordFault(entry.value) : edgeFault(entry.value);
+}
+
+/** What holds the place of a loss (damage/salvage.ts). */
+function isPlaceholder({ key, kind }: Entry): boolean {
+  return kind === entryKind.tombstone && key.length === 1 && key[0] === 0;
 }
 
 function edgeFault(value: Uint8Array): string | undefined {

@@ -127,7 +127,7 @@ describe("the check of a store", () => {
     const newFileId = manifest.newFileId();
     const salvage = await salvageSegment({ disk, folder, file: file!, newFileId });
     const values = { [lostValueName(newFileId)]: encodeLost(salvage.lost) };
-    await manifest.apply({ remove: [2], add: salvage.file === undefined ? [] : [salvage.file], values });
+    await manifest.apply({ remove: [2], add: [salvage.file], values });
     await manifest.close();
     const { findings, isSound } = await verifyStore({ disk, folder });
     expect(isSound).toBe(false);

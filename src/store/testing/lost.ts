@@ -2,7 +2,7 @@
 
 import { type Random, seededRandom } from "../../base/index.ts";
 import type { SimDisk } from "../../disk/index.ts";
-import { guarded, nothingReadable, type ReadableLayer } from "../damage/guarded-source.ts";
+import { guarded, type ReadableLayer } from "../damage/guarded-source.ts";
 import { type Salvage, salvageSegment } from "../damage/salvage.ts";
 import type { Entry } from "../entry.ts";
 import { fileName } from "../manifest/names.ts";
@@ -75,10 +75,6 @@ export async function salvagedLayer(
   close(): Promise<void>;
 }> {
   const salvage = await salvageSegment({ disk, folder, file, newFileId: 90 });
-  if (salvage.file === undefined) {
-    const layer = guarded(nothingReadable, salvage.lost);
-    return { salvage, layer, bare: nothingReadable, close: async () => undefined };
-  }
   const cache = new BlockCache({ limitBytes: 2 ** 20 });
   const { id, sizeBytes, checksum } = salvage.file;
   const expected = { sizeBytes, checksum };
