@@ -7,11 +7,13 @@ import { compareKeys } from "../key.ts";
 import { fileName } from "../manifest/names.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import type { Memtable } from "../memtable/memtable.ts";
+import { compactEntries } from "../merge/compaction.ts";
 import { lookUp } from "../merge/lookup.ts";
 import { scanEntries } from "../merge/scan.ts";
 import { type Layers, manifestFileOf, memtableOf, randomLayers, salvagedLayer } from "../testing/lost.ts";
 import { copyOf, plainEntry, tombstone } from "../testing/model.ts";
 import { folder, written } from "../testing/segments.ts";
+import { guarded } from "./guarded-source.ts";
 import { decodeLost, encodeLost } from "./lost-codec.ts";
 import { LostRanges } from "./lost-ranges.ts";
 import { salvageSegment } from "./salvage.ts";
@@ -135,6 +137,40 @@ describe.each([
     const disk = new SimDisk();
     await disk.makeFolder(folder);
     await refusedOf(test, disk);
+  }, 60_000);
+
+  it("S8: and merged with the layers beside it, it still bars what it has lost", async () => {
+    let refused = 0;
+    for (let place = 64; place < test.bytes.length; place += 29) {
+      const bytes = test.bytes.slice();
+      bytes[place] ^= 0x10;
+      const { salvage, bare, close } = await salvagedLayer(await diskWith(test, bytes), test.file);
+      for (const [sources, below] of [
+        [[test.newer, bare, test.older], []],
+        [[test.newer, bare], [test.older]],
+        [[bare, test.older], []],
+      ] as const) {
+        const merged: Entry[] = [];
+        const isBottom = below.length === 0;
+        for await (const batch of compactEntries(sources, { snapshots: [], isBottom }))
+          merged.push(...batch.map(copyOf));
+        const above = sources.length === 2 && isBottom ? [test.newer] : [];
+        const layers = [...above, guarded(memtableOf(merged), salvage.lost), ...below];
+        for (const { key } of test.layers.model.entries) {
+          const wanted = test.layers.model.get(key);
+          try {
+            const found = await lookUp(layers, key);
+            if (found === undefined) expect(wanted?.kind ?? 3).toBe(3);
+            else expectSame(copyOf(found), wanted);
+          } catch (error) {
+            if (!isLost(error)) throw error;
+            refused++;
+          }
+        }
+      }
+      await close();
+    }
+    expect(refused).toBeGreaterThan(0);
   }, 60_000);
 
   it("S8: of a device that cannot read a place any more", async () => {

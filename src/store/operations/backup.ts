@@ -87,10 +87,9 @@ class Backup {
   }
 
   async run(): Promise<BackupReport> {
-    const { disk, state, target } = this.#options;
+    const { state } = this.#options;
     const before = await this.#claim();
     await this.#copyFiles(before);
-    await disk.syncFolder(target);
     await this.#publish();
     const removedFiles = await this.#sweep();
     const [copiedFiles, copiedBytes] = [this.#copiedFiles, this.#copiedBytes];
@@ -153,6 +152,7 @@ class Backup {
     return checksum;
   }
 
+  /** The new manifest syncs the folder before CURRENT names it: so the names of the copies are durable by then. */
   async #publish(): Promise<void> {
     const { disk, state, target } = this.#options;
     const values = new Map(state.values).set(backupValue, encodeRecord({ checksums: this.#checksums }));

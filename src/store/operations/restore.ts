@@ -64,11 +64,10 @@ export async function restoreStore(options: RestoreOptions): Promise<RestoreRepo
   await clear(options);
   await disk.writeFileAtomic(join(to, restoreMark), utf8(`${JSON.stringify({ holdfast: "restore", from })}\n`));
   const bytes = await copyFiles(options, state);
-  await disk.syncFolder(to);
   await beginLog(options, state);
   await publish(options, state);
+  // Where a power cut brings it back, it stands beside CURRENT and says nothing any more.
   await disk.remove(join(to, restoreMark));
-  await disk.syncFolder(to);
   return { files: state.files.size, bytes, version: state.flushedPosition };
 }
 
@@ -124,6 +123,7 @@ async function beginLog({ disk, to, logName = "log" }: RestoreOptions, state: Ma
   await wal.close();
 }
 
+/** The new manifest syncs the folder before CURRENT names it: so the names of the copies are durable by then. */
 async function publish({ disk, to, identity }: RestoreOptions, state: ManifestState): Promise<void> {
   const values = new Map(state.values).set(identityValue, identity);
   values.delete(backupValue);
