@@ -1,6 +1,7 @@
 /**
  * What a damaged segment has lost: runs of its order of which nobody knows any more what stood there. They stay with
- * the file that was written in its place, in the manifest value `lost.FILE`, and with every file that is merged from it.
+ * the file that was written in its place, in the manifest value `lost.FILE`, and with every file that is merged from
+ * it.
  *
  * A run goes from one position of the order to another. A position is a key and a sequence number, and within a key the
  * newest version comes first: so what may be lost of the key `from` is its versions up to `fromSequence`, of the key

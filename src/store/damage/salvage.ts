@@ -38,7 +38,9 @@ export interface SalvageOptions {
    * silently be undone.
    */
   readonly log?: CommittedLog | undefined;
-  /** Makes sections from the entries that are kept. Without it those of the damaged file are taken over where they may. */
+  /**
+   * Makes sections from the entries that are kept. Without it those of the damaged file are taken over where they may.
+   */
   readonly sections?: SectionMaker;
   readonly signal?: AbortSignal;
 }

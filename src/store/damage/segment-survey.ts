@@ -1,12 +1,12 @@
 /**
  * Finds out what of a damaged segment can be read, and which positions of its order may have been lost.
  *
- *     ends and section table   block index      what is believed
- *     whole                    whole            the index: each block that fails leaves the hole that its separators say
- *     whole                    damaged          the blocks, one behind the other; each gap between them is a hole
- *     damaged                  (not found)      blocks from front to back, wherever one stands; nothing is lost if all
- *                                               entries that the manifest counted are among them, else all may be
- *     of another file          -                nothing: what stands there was never a part of this store
+ *     ends, section table   block index   what is believed
+ *     whole                 whole         the index: each block that fails leaves the hole that its separators say
+ *     whole                 damaged       the blocks, one behind the other; each gap between them is a hole
+ *     damaged               (not found)   blocks from front to back, wherever one stands; nothing is lost if all
+ *                                         entries that the manifest counted are among them, else all may be
+ *     of another file       -             nothing: what stands there was never a part of this store
  *
  * A block is bound to its file and its place by its checksum; so one that stands where it says, in a file of that
  * number, is one that was written there. Without an index nothing tells the data blocks from those of the sidecar: each
@@ -25,8 +25,9 @@ import { damageOf } from "../segment/damage.ts";
 import { aligned, headerBytes, type Section, sectionType } from "../segment/format.ts";
 import { decodeProperties } from "../segment/properties.ts";
 import { SegmentFile } from "../segment/segment-file.ts";
-import { BlockBytes, isUnreadable, type PlacedBlock } from "./block-bytes.ts";
+import { BlockBytes, type PlacedBlock } from "./block-bytes.ts";
 import { type BlockEnds, countDistinct, endsOf } from "./block-runs.ts";
+import { isUnreadable } from "./damaged-bytes.ts";
 import { LostRanges, type LostRun } from "./lost-ranges.ts";
 
 export interface SegmentSurvey {

@@ -7,9 +7,9 @@
  *     4  what no state names          removed
  *
  * Until CURRENT is replaced, which is one rename, the folder is the older backup, all of whose files are still there;
- * afterwards it is the new one. So whatever ends it in between, one of the two is whole, and the next run goes on where
- * it ended: files never change, so those that are there need not be copied again. Each is read and checked all the same,
- * for a disk that nobody reads rots unseen.
+ * afterwards it is the new one. So whatever ends it in between, one of the two is whole, and the next run goes on
+ * where it ended: files never change, so those that are there need not be copied again. Each is read and checked all
+ * the same, for a disk that nobody reads rots unseen.
  *
  * Damage of the store is not backed up: it ends the run, and the older backup stays.
  */

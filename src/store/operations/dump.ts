@@ -49,7 +49,9 @@ export class DumpWriter {
 }
 
 export interface DumpReaderOptions {
-  /** For a dump that was written or changed by hand: its counts and its checksum are not compared, and it needs no end. */
+  /**
+   * For a dump that was written or changed by hand: its counts and its checksum are not compared, and it needs no end.
+   */
   readonly isEdited?: boolean;
 }
 
@@ -68,7 +70,9 @@ export class DumpReader {
     return this.#sum.counts;
   }
 
-  /** What the next line says, given without its line end; undefined for the header, the end, and a line with nothing. */
+  /**
+   * What the next line says, given without its line end; undefined for the header, the end, and a line with nothing.
+   */
   line(text: string): DumpRecord | undefined {
     this.#lines++;
     const isEmpty = text.trim() === "";

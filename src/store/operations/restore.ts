@@ -12,8 +12,8 @@
  *
  * The original went on after its backup was made, and so will this: both would give the same numbers to different
  * writes. Two things keep them apart. The restored store has another identity, so that neither is backed up over the
- * other. And its numbers go on with a leap that no store makes up by writing, so that a version of an item that somebody
- * remembers from the original's last days is never the version of something else here.
+ * other. And its numbers go on with a leap that no store makes up by writing, so that a version of an item that
+ * somebody remembers from the original's last days is never the version of something else here.
  */
 
 import { join } from "node:path";

@@ -2,9 +2,9 @@
  * Checks a store and changes nothing (SPEC S8, S11): the manifest, every byte of every segment and content file, what
  * stands in the entries and where it leads, the log, and what lies in the folder and belongs to nothing.
  *
- * Damage is a finding, never an error: the check goes on behind it. What is thrown is only what keeps it from looking at
- * all. Memory is bounded: a block, a window, twelve bytes for each content, and at most fifty findings of a kind and
- * file; the rest are counted.
+ * Damage is a finding, never an error: the check goes on behind it. What is thrown is only what keeps it from looking
+ * at all. Memory is bounded: a block, a window, twelve bytes for each content, and at most fifty findings of a kind
+ * and file; the rest are counted.
  *
  * The contents come first, so that handles can be followed without reading anything twice.
  */
@@ -26,8 +26,8 @@ export interface VerifyOptions {
   readonly disk: Disk;
   readonly folder: string;
   /**
-   * Of a store that is open: a pinned state. Its files are checked, and nothing of what changes meanwhile (manifest, log,
-   * orphans). Without it the store must be closed.
+   * Of a store that is open: a pinned state. Its files are checked, and nothing of what changes meanwhile (manifest,
+   * log, orphans). Without it the store must be closed.
    */
   readonly state?: ManifestState;
   /** Of the log, in the folder. Default "log". */

@@ -1,4 +1,6 @@
-/** Immutable files of a store as wholes: their checksum, a copy that is known to be right, and whether they are sound. */
+/**
+ * Immutable files of a store as wholes: their checksum, a copy that is known to be right, and whether they are sound.
+ */
 
 import { basename, dirname } from "node:path";
 import { crc32 } from "node:zlib";
