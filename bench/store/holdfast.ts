@@ -18,7 +18,7 @@ export const holdfast: Contender = {
   name: "holdfast",
   isOwn: true,
   async open(folder, options) {
-    const large = { memtableBytes: 2 ** 31, memtableEntries: 2 ** 31, manual: true };
+    const large = { memtableBytes: 2 ** 31, memtableEntries: 2 ** 24, manual: true };
     const store = await openStoreLater({ folder, cacheBytes, ...(options?.keepsInMemory === true ? large : {}) });
     const items = await store.collection(name);
     const change = ([id, content]: readonly [string, Uint8Array]): Change => {
