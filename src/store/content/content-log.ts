@@ -184,7 +184,7 @@ export class ContentLog implements AsyncDisposable {
         details: { file: handle.file, row: handle.row },
       });
     }
-    held.readers++;
+    held.readers++; // mutant: content-readers
     try {
       return await (await this.#opened(held)).read(handle);
     } finally {
@@ -262,7 +262,7 @@ export class ContentLog implements AsyncDisposable {
         copiedEntries++;
       }
       options.signal?.throwIfAborted();
-      await options.beforeCommit?.();
+      await options.beforeCommit?.(); // mutant: content-before-log
       if (copiedEntries > 0) staged = await this.stage(writer);
     } finally {
       await writer.abandon();

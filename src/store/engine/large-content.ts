@@ -46,7 +46,7 @@ export class LargeContent {
       await writer.abandon();
       throw error;
     }
-    this.#underWay.add(writer.id);
+    this.#underWay.add(writer.id); // mutant: large-under-way
     const done = (): boolean => this.#underWay.delete(writer.id);
     try {
       await this.#content.commit(writer);

@@ -22,6 +22,7 @@ import type { EngineParts } from "./engine-parts.ts";
 import { flushLayer, type PreparedSegment } from "./flush.ts";
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import type { Hold } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import type { Layer } from "./view.ts";
 
@@ -170,7 +171,7 @@ export class Maintenance {
     const tell = await vectors.prepared(layer, isNewer);
     return {
       publish: () => {
-        tell(views.current.layers.filter(isNewer));
+        tell(views.current.layers.filter(isNewer)); // mutant: vectors-told
         views.replace(old, [layer]);
       },
       abandon: () => layer.close(),
@@ -265,7 +266,9 @@ export class Maintenance {
       .map(({ id }) => id);
     if (files.length === 0) return { freedBytes: 0 };
     using present = holds.snapshot();
-    const live = await LiveContents.of([present, ...holds.all], signal);
+    const readers: Pick<Hold, "view" | "atSequence">[] = [present];
+    readers.push(...holds.all); // mutant: content-readers-of-old
+    const live = await LiveContents.of(readers, signal);
     const durable = this.#port.durable();
     durable.catch(() => undefined);
     const { freedBytes } = await content.compact({

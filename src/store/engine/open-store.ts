@@ -96,7 +96,8 @@ async function open(
     ...{ disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onEntry: ({ sequence, payload }) => {
-      if (sequence > manifest.state.flushedPosition) memory.apply(payload, sequence);
+      if (sequence <= manifest.state.flushedPosition) return; // mutant: flushed-position
+      memory.apply(payload, sequence);
     },
   });
   opening.add(() => log.close());
@@ -139,7 +140,7 @@ class Recovered {
   apply(payload: Uint8Array, sequence: number): void {
     const commit = decodeCommit(payload, sequence);
     this.#layer.apply(commit);
-    this.#layer.vectors.note(commit, this.#catalog.withVectors, this.#clock);
+    this.#layer.vectors.note(commit, this.#catalog.withVectors, this.#clock); // mutant: vectors-recovered
     const { entries, usedBytes } = this.#layer.source;
     if (entries < this.#options.memtableEntries && usedBytes < this.#options.memtableBytes) return;
     this.#layer.source.freeze();
@@ -156,17 +157,20 @@ class Recovered {
 /** The log has to go on where the segments end: else something is missing, or the manifest's last word is. */
 function checkLog({ isNew, torn }: OpenedManifest, manifest: Manifest, log: Wal, folder: string): void {
   const { flushedPosition } = manifest.state;
-  if (torn !== undefined && log.truncatedBefore > flushedPosition + 1)
-    throw manifestError(
-      join(folder, currentName),
-      torn.offset,
-      "its last edit is damaged, and the log no longer has what it was about",
-    );
-  if (isNew || log.visibleSequence >= flushedPosition) return;
-  const path = join(folder, "log");
-  const message = `the log in ${path} ends at ${log.visibleSequence}, before ${flushedPosition}, which is in the segments`;
-  throw new HoldfastError("STORE_LOG_MISSING", message, {
+  const isCut = torn !== undefined && log.truncatedBefore > flushedPosition + 1;
+  if (isCut) throw lastEditError(join(folder, currentName), torn.offset); // mutant: manifest-cut
+  const isMissing = !isNew && log.visibleSequence < flushedPosition;
+  if (isMissing) throw logMissing(join(folder, "log"), log.visibleSequence, flushedPosition); // mutant: log-missing
+}
+
+function lastEditError(path: string, offset: number): HoldfastError {
+  return manifestError(path, offset, "its last edit is damaged, and the log no longer has what it was about");
+}
+
+function logMissing(path: string, visibleSequence: number, flushedPosition: number): HoldfastError {
+  const message = `the log in ${path} ends at ${visibleSequence}, before ${flushedPosition}, which is in the segments`;
+  return new HoldfastError("STORE_LOG_MISSING", message, {
     hint: "Its files were taken away or replaced: put them back, or restore the store from a backup.",
-    details: { path, visibleSequence: log.visibleSequence, flushedPosition },
+    details: { path, visibleSequence, flushedPosition },
   });
 }

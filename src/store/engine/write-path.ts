@@ -78,7 +78,8 @@ export class WritePath {
       const { current } = port.views;
       if (room !== undefined) await untilAborted(room, signal);
       else if (needsVersions && !current.isLoaded) await current.load();
-      else if (needsGraph && current.graph === undefined) await current.loadGraph();
+      else if (needsGraph && current.graph === undefined)
+        await current.loadGraph(); // mutant: graph-loaded
       else return this.#take(planned);
       port.refuseClosed();
       signal?.throwIfAborted();
@@ -88,7 +89,7 @@ export class WritePath {
   /** One turn. */
   #take(planned: readonly Planned[]): { readonly sequence: number; readonly durable: Promise<void> } {
     const { views, log, memory, vectors } = this.#port;
-    for (const change of planned) this.#refuseConflict(change);
+    for (const change of planned) this.#refuseConflict(change); // mutant: conflict
     const entries = entriesOf(planned, views.current);
     const { sequence, durable } = submitted(log, encodeCommit(entries));
     const commit = numbered(entries, sequence);

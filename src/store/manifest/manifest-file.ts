@@ -45,8 +45,8 @@ export class ManifestFileWriter {
     try {
       const writer = new ManifestFileWriter(manifest, file, { edits: 0, link: 0, endBytes: 0 });
       await writer.append(wholeOf(state), state.nextFileId);
-      await disk.syncFolder(folder);
-      await writeCurrent(disk, folder, manifest);
+      await disk.syncFolder(folder); // mutant: manifest-folder-sync
+      await writeCurrent(disk, folder, manifest); // mutant: manifest-current
       return writer;
     } catch (error) {
       // It stays: CURRENT may name it by now. Who opens the folder next finds out.
@@ -66,7 +66,7 @@ export class ManifestFileWriter {
     const place = { manifest: this.manifest, offset: this.#sizeBytes, number: this.#edits, link: this.#link };
     const records = encodeEditRecords(place, body);
     await this.#file.writeAt([records], this.#sizeBytes);
-    await this.#file.syncData();
+    await this.#file.syncData(); // mutant: manifest-sync
     this.#edits++;
     this.#link = linkAfter(this.#link, body);
     this.#sizeBytes += records.length;
