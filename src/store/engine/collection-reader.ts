@@ -20,7 +20,7 @@ import type {
   SearchResult,
 } from "../store.ts";
 import { type CollectionFacts, vectorsOf } from "./catalog.ts";
-import { ItemScan } from "./item-scan.ts";
+import { ItemScan, type ItemScanParts } from "./item-scan.ts";
 import type { Hold, ReadPort, ReadScope } from "./read-scope.ts";
 import { recalled } from "./recall.ts";
 import { StoredItem } from "./stored-item.ts";
@@ -71,24 +71,26 @@ export class EngineReader implements CollectionReader {
   }
 
   scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
-    this.port.refuseClosed();
-    const { prefix } = this.facts;
-    const { from, to, prefix: idPrefix = "", withContent = true, ...rest } = options;
-    checkLimit(options.limit);
-    const range = {
-      prefix: keyOf(prefix, idPrefix),
-      ...(from === undefined ? {} : { from: keyOf(prefix, from) }),
-      ...(to === undefined ? {} : { to: keyOf(prefix, to) }),
-    };
+    const begin = this.#scanOf(options);
     return new ItemScan({
-      begin: () => {
-        const hold = this.scope.hold();
-        const [{ atSequence }, nowMs] = [hold, this.port.clock.nowMs()];
-        return { hold, batches: scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs }) };
-      },
-      itemOf: (entry) => this.#itemOf(entry, idIn(entry.key, prefix.length), withContent),
+      begin,
+      itemOf: (entry) => this.#scanned(entry, options),
       refuseClosed: () => this.port.refuseClosed(),
     });
+  }
+
+  async *scanBatches(options: ScanOptions = {}): AsyncGenerator<Item[], void> {
+    const { hold, batches } = this.#scanOf(options)();
+    using _hold = hold;
+    for await (const entries of batches) {
+      const items: Item[] = [];
+      for (const entry of entries) {
+        const item = this.#scanned(entry, options);
+        items.push(item instanceof Promise ? await item : item);
+      }
+      yield items;
+      this.port.refuseClosed();
+    }
   }
 
   async search(embedding: Float32Array, options: SearchOptions = {}): Promise<SearchResult> {
@@ -139,7 +141,27 @@ export class EngineReader implements CollectionReader {
     return ids.map((id) => firstOf(layers, (layer) => layer.embeddingOf(id, hold.atSequence)));
   }
 
-  /** The hold keeps the view in which it is looked for, from the turn on in which that began. */
+  #scanned(entry: Entry, { withContent = true }: ScanOptions): Item | Promise<Item> {
+    return this.#itemOf(entry, idIn(entry.key, this.facts.prefix.length), withContent);
+  }
+
+  /** Checks the options; what it returns begins. */
+  #scanOf({ from, to, prefix: idPrefix = "", withContent: _, ...rest }: ScanOptions): ItemScanParts["begin"] {
+    this.port.refuseClosed();
+    checkLimit(rest.limit);
+    const { prefix } = this.facts;
+    const range = {
+      prefix: keyOf(prefix, idPrefix),
+      ...(from === undefined ? {} : { from: keyOf(prefix, from) }),
+      ...(to === undefined ? {} : { to: keyOf(prefix, to) }),
+    };
+    return () => {
+      const hold = this.scope.hold();
+      const [{ atSequence }, nowMs] = [hold, this.port.clock.nowMs()];
+      return { hold, batches: scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs }) };
+    };
+  }
+
   async #peekLater(finding: Promise<Entry | undefined>, id: string): Promise<Item | undefined> {
     using _hold = this.scope.hold();
     const found = await finding;
