@@ -13,7 +13,7 @@ import { systemClock } from "../../../src/base/index.ts";
 import { openStore } from "../../../src/store/engine/open-store.ts";
 import type { Script } from "./operations.ts";
 import { runScript } from "./runner.ts";
-import { makeScript } from "./script.ts";
+import { makeScript, type ScriptOptions } from "./script.ts";
 import { printedScript, shrink } from "./shrink.ts";
 import { printedCounts, soak } from "./soak.ts";
 
@@ -28,9 +28,13 @@ const { values } = parseArgs({
     replay: { type: "string" },
     out: { type: "string" },
     without: { type: "string", default: "" },
+    mostly: { type: "string" },
   },
 });
-const without = values.without.split(",");
+const scripts: ScriptOptions = {
+  without: values.without.split(","),
+  ...(values.mostly === undefined ? {} : { mostly: values.mostly as ScriptOptions["mostly"] & string }),
+};
 const progressMs = 5_000;
 const write = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -42,7 +46,7 @@ async function simulate(): Promise<number> {
     operations: Number(values.operations),
     seed: Number(values.seed),
     scriptOperations: Number(values.script),
-    without,
+    ...scripts,
     violationLimit: Number(values.violations),
     onScript: (counts, seconds) => {
       if (systemClock.monotonicMs() - toldMs < progressMs) return;
@@ -54,7 +58,7 @@ async function simulate(): Promise<number> {
   write(`${report.seconds.toFixed(1)} s: ${report.violations.length} violations`);
   for (const { seed, at, problem } of report.violations) {
     write(`\nseed ${seed} (--script ${values.script}), operation ${at}: ${problem}`);
-    if (values.shrink) await shorten(makeScript(seed, Number(values.script), without), problem);
+    if (values.shrink) await shorten(makeScript(seed, Number(values.script), scripts), problem);
   }
   return report.violations.length === 0 ? 0 : 1;
 }

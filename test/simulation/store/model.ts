@@ -88,6 +88,12 @@ export class Model {
     return this.#tail.reduce((highest, { version = 0 }) => Math.max(highest, version), this.#baseVersion);
   }
 
+  /** The highest version that was acknowledged as durable. */
+  get durableVersion(): number {
+    const durable = this.#tail.filter(({ fate }) => fate === "durable");
+    return durable.reduce((highest, { version = 0 }) => Math.max(highest, version), this.#baseVersion);
+  }
+
   /** Commits of which nobody knows. */
   get doubts(): number {
     return this.#tail.filter(isDoubtful).length;

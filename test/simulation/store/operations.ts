@@ -127,7 +127,16 @@ export type Operation =
   | { readonly op: "everything" }
   | { readonly op: "intruder"; readonly readOnly: boolean }
   | { readonly op: "mistake"; readonly collection: string; readonly which: number }
-  | { readonly op: "rot"; readonly file: number; readonly offset: number; readonly bit: number };
+  | Rot;
+
+/** On a copy of the disk: a bit has turned, a file is gone, a file's end was never written, or the whole log is gone. */
+export interface Rot {
+  readonly op: "rot";
+  readonly what: "bit" | "file" | "end" | "log";
+  readonly file: number;
+  readonly offset: number;
+  readonly bit: number;
+}
 
 export interface ScriptSettings {
   readonly collections: readonly {

@@ -25,9 +25,16 @@ import type { ContentSpec, InputSpec } from "./values.ts";
 const strangeIds = ["é", "\u{1f375}", "\uffee", "a/b/c", "a", " ", "A".repeat(300), "zz\u0001"];
 const edgeTypes = ["knows", "follows"];
 
-/** `without` names operations that are left out. */
-export function makeScript(seed: number, operationCount: number, without: readonly string[] = []): Script {
-  const script = new ScriptMaker(seed).make(operationCount);
+export interface ScriptOptions {
+  /** Operations that are left out. */
+  readonly without?: readonly string[];
+  /** An operation that is half of all. */
+  readonly mostly?: keyof typeof usualWeights;
+}
+
+export function makeScript(seed: number, operationCount: number, options: ScriptOptions = {}): Script {
+  const { without = [], mostly } = options;
+  const script = new ScriptMaker(seed, mostly).make(operationCount);
   const isWanted = (operation: Operation): boolean =>
     !without.includes(operation.op === "readSnapshot" ? operation.read.op : operation.op);
   const operations = script.operations.filter(isWanted).map((operation): Operation => {
@@ -48,7 +55,7 @@ class ScriptMaker {
   readonly #faultShare: number;
   #tags = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, mostly?: keyof typeof usualWeights) {
     this.#seed = seed;
     this.#random = seededRandom(seed);
     this.#settings = this.#makeSettings();
@@ -56,9 +63,11 @@ class ScriptMaker {
     this.#conditionShare = this.#pick([0, 0.2, 0.6]);
     this.#crashShare = this.#pick([0.003, 0.01, 0.04]);
     this.#faultShare = this.#pick([0, 0.3, 0.8]);
-    this.#weights = new Map(
+    const weights = new Map<string, number>(
       Object.entries(usualWeights).map(([name, weight]) => [name, weight * this.#pick([0, 0.3, 1, 1, 3])]),
     );
+    const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
+    this.#weights = mostly === undefined ? weights : weights.set(mostly, total);
   }
 
   make(operationCount: number): Script {
@@ -140,7 +149,13 @@ class ScriptMaker {
       case "mistake":
         return { op: "mistake", collection: this.#collection(), which: this.#below(20) };
       case "rot":
-        return { op: "rot", file: this.#below(1_000), offset: this.#random(), bit: this.#below(8) };
+        return {
+          op: "rot",
+          what: this.#pick(["bit", "bit", "bit", "file", "end", "log"]),
+          file: this.#below(1_000),
+          offset: this.#random(),
+          bit: this.#below(8),
+        };
       default:
         return this.#read();
     }

@@ -2,17 +2,15 @@
 
 import { systemClock } from "../../../src/base/index.ts";
 import { runScript } from "./runner.ts";
-import { makeScript } from "./script.ts";
+import { makeScript, type ScriptOptions } from "./script.ts";
 import type { OpenStore } from "./session.ts";
 import { type Counts, noCounts } from "./world.ts";
 
-export interface SoakOptions {
+export interface SoakOptions extends ScriptOptions {
   readonly operations: number;
   /** Of the first script; the next ones have the next seeds. */
   readonly seed: number;
   readonly scriptOperations?: number;
-  /** Operations that scripts do without. */
-  readonly without?: readonly string[];
   readonly violationLimit?: number;
   readonly onScript?: (counts: Counts, seconds: number) => void;
 }
@@ -26,7 +24,7 @@ export interface SoakReport extends Counts {
 const usualOperations = 500;
 
 export async function soak(openStore: OpenStore, options: SoakOptions): Promise<SoakReport> {
-  const { operations, seed, scriptOperations = usualOperations, violationLimit = 1, without, onScript } = options;
+  const { operations, seed, scriptOperations = usualOperations, violationLimit = 1, onScript } = options;
   const started = systemClock.monotonicMs();
   const total = noCounts();
   const violations: { seed: number; at: number; problem: string }[] = [];
@@ -34,7 +32,7 @@ export async function soak(openStore: OpenStore, options: SoakOptions): Promise<
   const seconds = (): number => (systemClock.monotonicMs() - started) / 1_000;
   while (total.operations < operations && violations.length < violationLimit) {
     const next = seed + scripts++;
-    const { violation, ...counts } = await runScript(openStore, makeScript(next, scriptOperations, without));
+    const { violation, ...counts } = await runScript(openStore, makeScript(next, scriptOperations, options));
     for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += counts[name];
     if (violation !== undefined) violations.push({ seed: next, ...violation });
     onScript?.(total, seconds());
