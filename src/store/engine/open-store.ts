@@ -101,7 +101,7 @@ async function open(
     },
   });
   opening.add(() => log.close());
-  checkLog(opened, manifest, log, folder);
+  checkLog(opened, manifest, catalog, log, folder);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
   const onCommitted = (): void => views.publish(views.current.layers);
@@ -154,21 +154,31 @@ class Recovered {
   }
 }
 
-/** The log has to go on where the segments end: else something is missing, or the manifest's last word is. */
-function checkLog({ isNew, torn }: OpenedManifest, manifest: Manifest, log: Wal, folder: string): void {
+/**
+ * Manifest and log have to be of one store at one time. The log is made before the first collection is, and truncated
+ * when an edit says that its entries are in a segment: never further than the manifest says.
+ */
+function checkLog(
+  { isNew, torn }: OpenedManifest,
+  manifest: Manifest,
+  catalog: Catalog,
+  log: Wal,
+  folder: string,
+): void {
   const { flushedPosition } = manifest.state;
-  const isCut = torn !== undefined && log.truncatedBefore > flushedPosition + 1;
-  if (isCut) throw lastEditError(join(folder, currentName), torn.offset); // mutant: manifest-cut
-  const isMissing = !isNew && log.visibleSequence < flushedPosition;
+  const isCut = log.truncatedBefore > flushedPosition + 1 || (isNew && !log.recovery.isNew);
+  if (isCut) throw lastEditsError(join(folder, currentName), torn?.offset ?? 0); // mutant: manifest-cut
+  const isGone = log.recovery.isNew && catalog.all.length > 0;
+  const isMissing = isGone || log.visibleSequence < flushedPosition;
   if (isMissing) throw logMissing(join(folder, "log"), log.visibleSequence, flushedPosition); // mutant: log-missing
 }
 
-function lastEditError(path: string, offset: number): HoldfastError {
-  return manifestError(path, offset, "its last edit is damaged, and the log no longer has what it was about");
+function lastEditsError(path: string, offset: number): HoldfastError {
+  return manifestError(path, offset, "its last edits are not there, and the log no longer has what they were about");
 }
 
 function logMissing(path: string, visibleSequence: number, flushedPosition: number): HoldfastError {
-  const message = `the log in ${path} ends at ${visibleSequence}, before ${flushedPosition}, which is in the segments`;
+  const message = `the log in ${path} ends at ${visibleSequence}, and the segments were written up to ${flushedPosition}`;
   return new HoldfastError("STORE_LOG_MISSING", message, {
     hint: "Its files were taken away or replaced: put them back, or restore the store from a backup.",
     details: { path, visibleSequence, flushedPosition },
