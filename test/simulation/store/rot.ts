@@ -7,9 +7,9 @@ import { faults, type SimDisk } from "../../../src/disk/index.ts";
 import { sectorBytes } from "../../../src/disk/simulated/sim-node.ts";
 import type { Item } from "../../../src/store/item/item.ts";
 import { isTyped, stackOf } from "./allowed.ts";
-import type { Rot } from "./operations.ts";
-import { edgesProblem } from "./reading.ts";
-import { folder, type Outcome, openSession, Violation } from "./session.ts";
+import type { Rot, ScriptSettings } from "./operations.ts";
+import { answers, edgesProblem, type Judge, verdict } from "./reading.ts";
+import { folder, type Outcome, openSession, type Session, Violation } from "./session.ts";
 import { edgeName, itemKey, itemProblem, type State } from "./state.ts";
 import type { World } from "./world.ts";
 
@@ -42,14 +42,28 @@ export async function rot(world: World, where: Rot): Promise<void> {
       else typed(linked, about);
     }
   }
+  const judges = await searched(rotting, settings, about);
   rotting.isOver = true;
   rotten.crashAtStep(rotten.steps + 1);
   let problem: string | undefined;
   for (const { state } of world.model.recoverable()) {
-    problem = problemIn(state, items, edges, rotting.clock.nowMs());
+    problem = problemIn(state, items, edges, rotting.clock.nowMs()) ?? verdict(judges, [state]);
     if (problem === undefined) return;
   }
   throw new Violation(`${about}: ${problem}`);
+}
+
+async function searched(rotting: Session, settings: ScriptSettings, about: string): Promise<Judge[]> {
+  const judges: Judge[] = [];
+  const rules = { settings, nowMs: rotting.clock.nowMs() };
+  for (const { name, metric } of settings.collections) {
+    if (metric === undefined) continue;
+    const read = { op: "search", collection: name, tag: 1, k: 100 } as const;
+    const found = await rotting.outcomeOf(answers(rotting.collection(name), read, rules), about);
+    if ("value" in found) judges.push(...found.value);
+    else typed(found, about);
+  }
+  return judges;
 }
 
 /** undefined where there is nothing to spoil. */

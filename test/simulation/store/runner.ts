@@ -17,7 +17,15 @@ import { type Counts, noCounts, World } from "./world.ts";
 
 export interface RunReport extends Counts {
   /** What was wrong, and in which operation of the script. */
-  readonly violation: { readonly at: number; readonly problem: string } | undefined;
+  readonly violation: RunViolation | undefined;
+}
+
+export interface RunViolation {
+  /** Place of the operation. */
+  readonly at: number;
+  /** What was looked at: an answer, what a crash left, or what was spoilt. */
+  readonly by: "answer" | "crash" | "damage";
+  readonly problem: string;
 }
 
 /** More commits of unknown fate than this leave too many outcomes: then the process ends. */
@@ -39,7 +47,7 @@ export async function runScript(openStore: OpenStore, script: Script): Promise<R
     return { ...counts, violation: undefined };
   } catch (error) {
     const problem = error instanceof Violation ? error.message : stackOf(error);
-    return { ...counts, violation: { at: runner.at, problem } };
+    return { ...counts, violation: { at: runner.at, by: runner.by, problem } };
   } finally {
     process.off("unhandledRejection", onUnhandled);
   }
@@ -53,6 +61,7 @@ function isOfPowerCut(reason: unknown): boolean {
 
 class Runner {
   at = 0;
+  by: RunViolation["by"] = "answer";
   readonly #script: Script;
   readonly #world: World;
   readonly #counts: Counts;
@@ -79,6 +88,7 @@ class Runner {
   }
 
   async #play(operation: Operation): Promise<void> {
+    this.by = operation.op === "rot" ? "damage" : "answer";
     if (operation.op === "cut") {
       if (this.#armed !== undefined) await this.#crash(this.#armed);
       this.#armed = operation;
@@ -102,6 +112,7 @@ class Runner {
 
   async #crash(cut: Cut): Promise<void> {
     this.#armed = undefined;
+    this.by = "crash";
     await recover(this.#world, cut);
   }
 
