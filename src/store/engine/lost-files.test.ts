@@ -44,6 +44,14 @@ describe("a store of which something was taken away", () => {
     await expect(opened(disk)).rejects.toMatchObject({ code: "STORE_MANIFEST_CORRUPT" });
   });
 
+  it("S8: is not opened where the log has items of a collection that the manifest does not have", async () => {
+    const disk = await written(false);
+    const [path] = pathsIn(disk, /manifest-\d+$/) as [string];
+    const whole = await disk.readFile(path);
+    await disk.writeFile(path, whole.subarray(0, whole.length / 2));
+    await expect(opened(disk)).rejects.toMatchObject({ code: "STORE_MANIFEST_CORRUPT" });
+  });
+
   it("S8: is not opened by a manifest that lacks its last edits, at any whole number of them", async () => {
     const disk = await written(true);
     const [path] = pathsIn(disk, /manifest-\d+$/) as [string];

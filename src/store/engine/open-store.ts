@@ -17,7 +17,9 @@ import { type Clock, HoldfastError, systemClock } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import { openWal, type Wal } from "../../wal/index.ts";
 import { segmentsByAge } from "../compaction/pick.ts";
+import { hasPrefix } from "../compaction/vector-sections.ts";
 import { ContentLog } from "../content/index.ts";
+import { isItemKey } from "../item/item-key.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { currentName } from "../manifest/names.ts";
 import { type OpenedManifest, openManifest } from "../manifest/open-manifest.ts";
@@ -91,7 +93,7 @@ async function open(
   for (const file of segmentsByAge(manifest.state.files.values()))
     segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
   const catalog = new Catalog(manifest);
-  const memory = new Recovered(checked, catalog, clock);
+  const memory = new Recovered(checked, catalog, clock, folder);
   const log = await openWal({
     ...{ disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -128,17 +130,22 @@ class Recovered {
   readonly #options: EngineOptions;
   readonly #catalog: Catalog;
   readonly #clock: Clock;
+  readonly #folder: string;
+  /** Before the ids of the last item's collection: the next one is mostly of the same. */
+  #prefix: Uint8Array | undefined;
   readonly #frozen: MemoryLayer[] = [];
   #layer = new MemoryLayer();
 
-  constructor(options: EngineOptions, catalog: Catalog, clock: Clock) {
+  constructor(options: EngineOptions, catalog: Catalog, clock: Clock, folder: string) {
     this.#options = options;
     this.#catalog = catalog;
     this.#clock = clock;
+    this.#folder = folder;
   }
 
   apply(payload: Uint8Array, sequence: number): void {
     const commit = decodeCommit(payload, sequence);
+    for (const { key } of commit) this.#refuseUnknown(key); // mutant: log-collections
     this.#layer.apply(commit);
     this.#layer.vectors.note(commit, this.#catalog.withVectors, this.#clock); // mutant: vectors-recovered
     const { entries, usedBytes } = this.#layer.source;
@@ -146,6 +153,13 @@ class Recovered {
     this.#layer.source.freeze();
     this.#frozen.unshift(this.#layer);
     this.#layer = new MemoryLayer();
+  }
+
+  /** A collection is in the manifest before anything is written to it. */
+  #refuseUnknown(key: Uint8Array): void {
+    if (!isItemKey(key) || (this.#prefix !== undefined && hasPrefix(key, this.#prefix))) return;
+    this.#prefix = this.#catalog.all.find(({ prefix }) => hasPrefix(key, prefix))?.prefix;
+    if (this.#prefix === undefined) throw lastEditsError(join(this.#folder, currentName), 0);
   }
 
   /** Newest first; the first one is to be written to. */
@@ -174,7 +188,7 @@ function checkLog(
 }
 
 function lastEditsError(path: string, offset: number): HoldfastError {
-  return manifestError(path, offset, "its last edits are not there, and the log no longer has what they were about");
+  return manifestError(path, offset, "it lacks edits that the log goes on from");
 }
 
 function logMissing(path: string, visibleSequence: number, flushedPosition: number): HoldfastError {
