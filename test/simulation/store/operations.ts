@@ -48,6 +48,15 @@ export type Read =
       /** Only this group of the metadata; as a rule, or as a function. */
       readonly group?: number;
       readonly rule?: "text" | "function";
+    }
+  | {
+      readonly op: "recall";
+      readonly collection: string;
+      /** Of an embedding; without one, activation alone brings things to mind. */
+      readonly tag?: number;
+      readonly from: readonly string[];
+      readonly k: number;
+      readonly use: boolean;
     };
 
 export type Work = { readonly op: "flush" | "compact" | "maintain" } | CompactContent;

@@ -23,6 +23,8 @@ import type {
 import type { ContentSpec, InputSpec } from "./values.ts";
 
 const strangeIds = ["é", "\u{1f375}", "\uffee", "a/b/c", "a", " ", "A".repeat(300), "zz\u0001"];
+/** A little more than what goes through the log. */
+const largeBytes = 262_150;
 const edgeTypes = ["knows", "follows"];
 
 export interface ScriptOptions {
@@ -53,6 +55,8 @@ class ScriptMaker {
   readonly #conditionShare: number;
   readonly #crashShare: number;
   readonly #faultShare: number;
+  /** Of contents that do not go through the log. */
+  readonly #largeShare: number;
   #tags = 0;
 
   constructor(seed: number, mostly?: keyof typeof usualWeights) {
@@ -63,6 +67,7 @@ class ScriptMaker {
     this.#conditionShare = this.#pick([0, 0.2, 0.6]);
     this.#crashShare = this.#pick([0.003, 0.01, 0.04]);
     this.#faultShare = this.#pick([0, 0.3, 0.8]);
+    this.#largeShare = this.#chance(0.06) ? 0.05 : 0;
     const weights = new Map<string, number>(
       Object.entries(usualWeights).map(([name, weight]) => [name, weight * this.#pick([0, 0.3, 1, 1, 3])]),
     );
@@ -212,6 +217,7 @@ class ScriptMaker {
   }
 
   #content(): ContentSpec {
+    if (this.#chance(this.#largeShare)) return { kind: this.#pick(["bytes", "text"]), sizeBytes: largeBytes };
     const sizeBytes = this.#pick([0, 1, 20, 60, 64, 70, 200, 500, 1_200, this.#chance(0.02) ? 20_000 : 30]);
     return { kind: this.#pick(["bytes", "text", "json"]), sizeBytes };
   }
@@ -227,7 +233,18 @@ class ScriptMaker {
 
   #read(): Read {
     const collection = this.#collection();
-    const op = this.#pick(["get", "get", "peek", "getMany", "scan", "scan", "neighbours", "within", "search"] as const);
+    const op = this.#pick([
+      "get",
+      "get",
+      "peek",
+      "getMany",
+      "scan",
+      "scan",
+      "neighbours",
+      "within",
+      "search",
+      "recall",
+    ] as const);
     switch (op) {
       case "get":
       case "peek":
@@ -240,6 +257,17 @@ class ScriptMaker {
         return { op, collection, id: this.#id(), direction: this.#pick(["out", "in", "both"]) };
       case "within":
         return { op, collection, id: this.#id(), steps: this.#below(4) };
+      case "recall": {
+        const vectors = this.#settings.collections.filter(({ metric }) => metric !== undefined);
+        return {
+          op,
+          collection: this.#pick(vectors).name,
+          ...(this.#chance(0.7) ? { tag: this.#below(1_000_000) } : {}),
+          from: this.#ids(this.#below(3)),
+          k: this.#pick([1, 3, 100]),
+          use: this.#chance(0.5),
+        };
+      }
       case "search": {
         const vectors = this.#settings.collections.filter(({ metric }) => metric !== undefined);
         const rule = this.#pick(["text", "function"] as const);
