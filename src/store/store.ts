@@ -161,7 +161,7 @@ export interface StoreOptions {
   readonly folder: string;
   readonly disk?: Disk;
   readonly clock?: Clock;
-  /** Nothing in the folder is changed or locked; a store that is open elsewhere is refused (STORE_LOCKED). */
+  /** Nothing of the store is changed, and writes are refused; one that is open elsewhere is too (STORE_LOCKED). */
   readonly readOnly?: boolean;
   /** `salvage` opens what can be read of a damaged store, and lists what was lost. Default `strict`. */
   readonly recovery?: "strict" | "salvage";
@@ -175,8 +175,12 @@ export interface StoreOptions {
   readonly contentFromBytes?: number;
   /** Where merges and vector graphs are made: a worker thread, or slices of the caller's. Default "worker". */
   readonly background?: "worker" | "slices";
-  /** Flushes, merges and maintenance happen when asked for only. Default false. */
+  /** Merges and maintenance happen when asked for only. Default false. */
   readonly manual?: boolean;
+  /** How long after one maintenance the next begins. Default 60 s. */
+  readonly maintenanceMs?: number;
+  /** Told from the beginning: what opening found out comes before anybody can call `on`. */
+  readonly onEvent?: Listener<StoreEvent>;
   readonly signal?: AbortSignal;
 }
 
@@ -224,6 +228,7 @@ export type StoreEvent =
       readonly durationMs: number;
     }
   | { readonly kind: "content-compaction"; readonly doneBytes: number; readonly totalBytes: number }
+  /** Found at the opening: so much of the content log is garbage. The first maintenance frees it. */
   | { readonly kind: "fragmented"; readonly fragmentation: number }
   | { readonly kind: "level"; readonly level: StorageLevel; readonly reason: string }
   | { readonly kind: "damage"; readonly path: string; readonly offset: number; readonly reason: string }

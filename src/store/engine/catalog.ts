@@ -26,14 +26,14 @@ export const collectionLimits = { collections: 10_000, withVectors: 100, dimensi
 const valuePrefix = "collection.";
 
 export class Catalog {
-  readonly #manifest: Manifest;
+  readonly #manifest: Pick<Manifest, "state" | "apply">;
   readonly #byName = new Map<string, CollectionFacts>();
   /** Those that are being made. */
   readonly #making = new Map<string, Promise<CollectionFacts>>();
   #withVectors: readonly CollectionFacts[] = [];
   #next = 0;
 
-  constructor(manifest: Manifest) {
+  constructor(manifest: Pick<Manifest, "state" | "apply">) {
     this.#manifest = manifest;
     for (const [name, value] of manifest.state.values) {
       if (!name.startsWith(valuePrefix)) continue;

@@ -162,8 +162,8 @@ export class EngineReader implements CollectionReader {
 }
 
 async function graphOf({ view, atSequence }: Hold): Promise<GraphView> {
-  const layers = view.graph ?? (await view.loadGraph(), view.graph);
-  return new GraphView(layers ?? [], atSequence);
+  if (view.graph === undefined) await view.loadGraph();
+  return new GraphView(view.graph ?? [], atSequence);
 }
 
 function keyOf(prefix: Uint8Array, text: string): Uint8Array {

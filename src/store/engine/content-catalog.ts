@@ -12,14 +12,16 @@ import type { ManifestEdit, ManifestFile } from "../manifest/state.ts";
 const garbagePrefix = "garbage.";
 const noKey = new Uint8Array(0);
 
+type CatalogManifest = Pick<Manifest, "state" | "apply" | "newFileId" | "pathOf">;
+
 export class ManifestContentCatalog implements ContentCatalog {
-  readonly #manifest: Manifest;
+  readonly #manifest: CatalogManifest;
   readonly #deleteObsolete: () => Promise<void>;
   /** Files of the catalog whose contents came from elsewhere too, or no longer from all that they did. */
   readonly files: readonly ContentFileFacts[];
   readonly garbage: ReadonlyMap<number, number>;
 
-  constructor(manifest: Manifest, deleteObsolete: () => Promise<void>) {
+  constructor(manifest: CatalogManifest, deleteObsolete: () => Promise<void>) {
     this.#manifest = manifest;
     this.#deleteObsolete = deleteObsolete;
     const { files, values } = manifest.state;

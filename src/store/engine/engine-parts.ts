@@ -17,6 +17,7 @@ export interface EngineOptions {
   readonly memtableEntries: number;
   readonly contentFromBytes: number;
   readonly manual: boolean;
+  readonly maintenanceMs: number;
 }
 
 export interface EngineParts {

@@ -21,6 +21,14 @@ import { VectorLayers } from "./vector-layers.ts";
 import type { Views } from "./view.ts";
 import { WritePath, type WritePort } from "./write-path.ts";
 
+export interface EngineSetting {
+  readonly background: "worker" | "slices";
+  readonly onEvent: Listener<StoreEvent> | undefined;
+}
+
+/** From this share of garbage on, opening says so. */
+const fragmentedFrom = 0.3;
+
 export class Engine implements Store, ReadPort, WritePort {
   readonly #parts: EngineParts;
   readonly #maintenance: Maintenance;
@@ -31,9 +39,11 @@ export class Engine implements Store, ReadPort, WritePort {
   #lastWrite: Promise<unknown> = Promise.resolve();
   #level: StorageLevel = "normal";
   #closing: Promise<void> | undefined;
+  #cancelMaintenance: (() => void) | undefined;
 
-  constructor(parts: EngineParts, memory: MemoryLayer, background: "worker" | "slices") {
+  constructor(parts: EngineParts, memory: MemoryLayer, { background, onEvent }: EngineSetting) {
     this.#parts = parts;
+    if (onEvent !== undefined) this.#events.subscribe(onEvent);
     this.#memory = memory;
     this.#present = parts.holds.present;
     this.#writes = new WritePath(this);
@@ -49,6 +59,9 @@ export class Engine implements Store, ReadPort, WritePort {
       compactionHost({ kind: background, disk, clock }),
     );
     parts.content.onProgress((progress) => this.#events.publish({ kind: "content-compaction", ...progress }));
+    const fragmentation = fragmentationOf(parts.content);
+    if (fragmentation >= fragmentedFrom) this.#events.publish({ kind: "fragmented", fragmentation });
+    this.#scheduleMaintenance();
   }
 
   get folder(): string {
@@ -211,12 +224,24 @@ export class Engine implements Store, ReadPort, WritePort {
     return true;
   }
 
+  #scheduleMaintenance(): void {
+    const { clock, options } = this.#parts;
+    if (options.manual || this.#closing !== undefined) return;
+    const maintain = (): void => {
+      this.maintain()
+        .catch((error: unknown) => this.#failed("maintenance", error))
+        .finally(() => this.#scheduleMaintenance());
+    };
+    this.#cancelMaintenance = clock.schedule(options.maintenanceMs, maintain, { background: true });
+  }
+
   #failed(what: string, error: unknown): void {
     if (this.#closing === undefined) this.#events.publish({ kind: "failed", what, error });
   }
 
   async #close(): Promise<void> {
     const { log, content, views, manifest, lock } = this.#parts;
+    this.#cancelMaintenance?.();
     await this.#maintenance.stop();
     try {
       await log.close();
@@ -227,4 +252,12 @@ export class Engine implements Store, ReadPort, WritePort {
       await lock.release();
     }
   }
+}
+
+/** Garbage over content, of all files. */
+function fragmentationOf(content: ContentLog): number {
+  const files = content.statistics();
+  const contentBytes = files.reduce((sum, file) => sum + file.contentBytes, 0);
+  const garbageBytes = files.reduce((sum, file) => sum + file.garbageBytes, 0);
+  return contentBytes === 0 ? 0 : garbageBytes / contentBytes;
 }

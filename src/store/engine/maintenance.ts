@@ -197,7 +197,7 @@ export class Maintenance {
           collections: catalog.sections,
           ...(kappaChanges === undefined ? {} : { kappaChanges }),
         },
-        { signal: linked.signal, isBackground: signal === undefined },
+        { signal: linked.signal },
       );
       await this.#adopt(picked, outcome);
       const into = outcome.file === undefined ? [] : [outcome.file.id];

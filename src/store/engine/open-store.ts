@@ -31,8 +31,10 @@ import { Engine } from "./engine.ts";
 import type { EngineOptions, EngineParts } from "./engine-parts.ts";
 import { LargeContent } from "./large-content.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import { openReadOnly } from "./read-only-store.ts";
 import { Holds } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
+import { lockStore } from "./store-lock.ts";
 import { checkedStoreOptions } from "./store-options.ts";
 import { VectorLayers } from "./vector-layers.ts";
 import { Views } from "./view.ts";
@@ -45,8 +47,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const checked = checkedStoreOptions(options);
   const { disk = new NodeDisk(), folder, signal } = options;
   signal?.throwIfAborted();
+  if (options.readOnly === true) return await openReadOnly(options);
   await disk.makeFolder(folder);
-  const lock = await locked(disk, folder);
+  const lock = await lockStore(disk, folder);
   const opening = new Opening();
   try {
     return await open(options, checked, disk, lock, opening);
@@ -112,7 +115,7 @@ async function open(
     holds: new Holds(views, () => log.visibleSequence),
     large: new LargeContent(content),
   };
-  return new Engine(parts, layers[0]!, background);
+  return new Engine(parts, layers[0], { background, onEvent: options.onEvent });
 }
 
 /** What the log holds and the segments do not. */
@@ -144,25 +147,12 @@ function newLayer(): MemoryLayer {
   return new MemoryLayer(new VectorLayers());
 }
 
-async function locked(disk: Disk, folder: string): Promise<DiskLock> {
-  try {
-    return await disk.lock(join(folder, "store"));
-  } catch (cause) {
-    if (!HoldfastError.is(cause) || cause.code !== "DISK_LOCKED") throw cause;
-    throw new HoldfastError("STORE_LOCKED", `the store in ${folder} is open elsewhere: ${cause.rawMessage}`, {
-      cause,
-      hint: "One process at a time owns a store: end the other one, or ask it.",
-      details: { ...cause.details, path: folder },
-    });
-  }
-}
-
 /** The log has to go on where the segments end: else something is missing, or the manifest's last word is. */
 function checkLog({ isNew, torn }: OpenedManifest, manifest: Manifest, log: Wal, folder: string): void {
   const { flushedPosition } = manifest.state;
   if (torn !== undefined && log.truncatedBefore > flushedPosition + 1)
     throw manifestError(
-      torn.path,
+      join(folder, currentName),
       torn.offset,
       "its last edit is damaged, and the log no longer has what it was about",
     );

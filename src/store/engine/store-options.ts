@@ -7,15 +7,17 @@ import type { EngineOptions } from "./engine-parts.ts";
 /** Throws STORE_OPTION. */
 export function checkedStoreOptions(options: StoreOptions): EngineOptions {
   const { memtableBytes = 64 * 2 ** 20, memtableEntries = 10_000, contentFromBytes = 4_096, manual = false } = options;
+  const { maintenanceMs = 60_000 } = options;
   if (typeof options.folder !== "string" || options.folder === "")
     throw optionError("folder", options.folder, "the path of a folder");
   whole("memtableBytes", memtableBytes, 1_024, 2 ** 30);
   whole("memtableEntries", memtableEntries, 1, 2 ** 24);
   whole("contentFromBytes", contentFromBytes, 32, 256 * 1_024);
   whole("cacheBytes", options.cacheBytes ?? 0, 0, 2 ** 40);
+  whole("maintenanceMs", maintenanceMs, 1, Number.MAX_SAFE_INTEGER);
   oneOf("background", options.background ?? "worker", ["worker", "slices"]);
   oneOf("recovery", options.recovery ?? "strict", ["strict", "salvage"]);
-  return { memtableBytes, memtableEntries, contentFromBytes, manual };
+  return { memtableBytes, memtableEntries, contentFromBytes, manual, maintenanceMs };
 }
 
 function whole(option: string, value: unknown, least: number, most: number): void {

@@ -114,7 +114,7 @@ export class ItemRecord {
   /** From the bytes of the content, which for one in the content log the caller has fetched. */
   content(bytes: Uint8Array = this.contentBytes): Content {
     const kind = this.#bytes[0]! % inContentLog;
-    if (kind === kindOf.bytes) return bytes.slice();
+    if (kind === kindOf.bytes) return ownCopy(bytes);
     return kind === kindOf.text ? utf8Text(bytes) : (JSON.parse(utf8Text(bytes)) as Json);
   }
 
@@ -141,6 +141,28 @@ export class ItemRecord {
   get #contentAt(): number {
     return recordHeadBytes + this.dimension * 4 + this.#view.getUint32(4, true);
   }
+}
+
+const slabBytes = 16_384;
+const sharedSlabLimitBytes = 2_048;
+let slab = new Uint8Array(slabBytes);
+let slabUsed = 0;
+
+/**
+ * For the caller to keep and to write to. Short ones share an allocation, which costs as much as everything else that a
+ * read does.
+ */
+function ownCopy(bytes: Uint8Array): Uint8Array {
+  const { length } = bytes;
+  if (length > sharedSlabLimitBytes) return bytes.slice();
+  if (slabUsed + length > slabBytes) {
+    slab = new Uint8Array(slabBytes);
+    slabUsed = 0;
+  }
+  const copy = slab.subarray(slabUsed, slabUsed + length);
+  copy.set(bytes);
+  slabUsed += length;
+  return copy;
 }
 
 function contentOf(content: Content): [kind: number, bytes: Uint8Array] {
