@@ -1,7 +1,7 @@
 /**
  * State folders of before the store had a journal of their own in `wal`, and bytes by their hash in `blobs` and
- * `objects`. What such a folder knows is taken over once, when it is opened; the old files go when all of it is durable.
- * A crash in between leaves them, and the next opening takes them over again: to the same keys.
+ * `objects`. What such a folder knows is taken over once, when it is opened; the old files go when all of it is
+ * durable. A crash in between leaves them, and the next opening takes them over again: to the same keys.
  */
 
 import { join } from "node:path";

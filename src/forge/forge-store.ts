@@ -12,8 +12,8 @@
  *
  * The first two hold records (`record.ts`), the others bytes under their own SHA-256, which is checked when they are
  * read: damage is never delivered. A step of a job is one batch: a unit is known as compiled together with its object,
- * a job as finished together with its files, or neither is. Jobs are few and all in memory, folded by the ledger; a scan
- * finds them in their order. Units are asked for one by one, so that opening takes no longer the more is cached.
+ * a job as finished together with its files, or neither is. Jobs are few and all in memory, folded by the ledger; a
+ * scan finds them in their order. Units are asked for one by one: opening takes no longer the more is cached.
  *
  * After every ten compilations what is in memory becomes a segment and the log is cut off: the time to recover is
  * bounded by that, not by how long the forge has run (W9).

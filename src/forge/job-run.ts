@@ -3,8 +3,8 @@
  *
  * Units are taken from the cache or compiled in cells, a few at a time, in any order of completion; what is stored and
  * what is merged is in plan order. A unit that fails twice, or that the budget leaves no time for, stays eager; the
- * others do not notice. Everything that must survive a kill is in the store before the next step depends on it, so a run
- * that is cut off anywhere is carried on by another run of the same job.
+ * others do not notice. Everything that must survive a kill is in the store before the next step depends on it, so a
+ * run that is cut off anywhere is carried on by another run of the same job.
  */
 
 import { assert, type Clock, HoldfastError } from "../base/index.ts";
