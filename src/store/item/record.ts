@@ -111,10 +111,11 @@ export class ItemRecord {
     return this.#bytes.length - this.#contentAt;
   }
 
-  /** From the bytes of the content, which for one in the content log the caller has fetched. */
-  content(bytes: Uint8Array = this.contentBytes): Content {
+  /** For one in the content log the caller has fetched the bytes, which become the reader's. */
+  content(fetched?: Uint8Array): Content {
     const kind = this.#bytes[0]! % inContentLog;
-    if (kind === kindOf.bytes) return ownCopy(bytes);
+    const bytes = fetched ?? this.contentBytes;
+    if (kind === kindOf.bytes) return fetched ?? ownCopy(bytes);
     return kind === kindOf.text ? utf8Text(bytes) : (JSON.parse(utf8Text(bytes)) as Json);
   }
 
