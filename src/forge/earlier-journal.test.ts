@@ -104,14 +104,43 @@ describe("a state folder of before the store", () => {
       await expect(open(stateDir, { disk: failing })).rejects.toMatchObject({ code: "DISK_FAILED" });
       await expectTakenOver(stateDir);
     }
+    for (const call of ["rename", "remove"]) {
+      const stateDir = await earlierState();
+      const failing = new (class extends NodeDisk {
+        override async rename(from: string, to: string): Promise<void> {
+          if (call === "rename" && to.endsWith("taken-over"))
+            throw new HoldfastError("DISK_FAILED", "the power is off");
+          await super.rename(from, to);
+        }
+        override async remove(path: string): Promise<void> {
+          if (call === "remove" && path.includes("blobs")) throw new HoldfastError("DISK_FAILED", "the power is off");
+          await super.remove(path);
+        }
+      })();
+      await expect(open(stateDir, { disk: failing })).rejects.toMatchObject({ code: "DISK_FAILED" });
+      await expectTakenOver(stateDir);
+    }
+  });
+
+  it("F3: an earlier version that was used in between adds to what is here, and takes nothing away", async () => {
     const stateDir = await earlierState();
-    const failing = new (class extends NodeDisk {
-      override async rename(from: string, to: string): Promise<void> {
-        if (to.endsWith("taken-over")) throw new HoldfastError("DISK_FAILED", "the power is off");
-        await super.rename(from, to);
-      }
-    })();
-    await expect(open(stateDir, { disk: failing })).rejects.toMatchObject({ code: "DISK_FAILED" });
     await expectTakenOver(stateDir);
+    {
+      await using forge = await open(stateDir);
+      await (await forge.submit({ model: utf8("z"), name: "new" })).result();
+    }
+    const earlier = await earlierState();
+    for (const name of ["wal", "blobs", "objects"]) {
+      await disk.makeFolder(join(stateDir, name));
+      for (const file of await disk.list(join(earlier, name)))
+        await disk.writeFile(join(stateDir, name, file.name), await disk.readFile(join(earlier, name, file.name)));
+    }
+    await using forge = await open(stateDir);
+    expect(forge.jobs().map(({ name, state }) => [name, state])).toEqual([
+      ["a\nb", "done"],
+      ["c\nb", "done"],
+      ["new", "done"],
+    ]);
+    expect(await leftOver(stateDir)).toEqual([]);
   });
 });

@@ -133,7 +133,6 @@ describe("what the forge keeps", () => {
 
   it("R13: a write that is only queued is none: the forge does not go on from it", async () => {
     const real = await openStore({ folder: newFolder(), disk, clock });
-    for (const name of ["jobs", "units", "inputs", "objects", "artifacts"]) await real.collection(name);
     const degraded: Store = Object.create(real, {
       write: { value: async () => ({ version: 0, durability: "queued", level: "read-only" }) },
       statistics: { value: () => real.statistics() },

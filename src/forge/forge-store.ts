@@ -25,16 +25,17 @@ import type { Disk } from "../disk/index.ts";
 import { type Change, type Item, openStore, readItems, type Store } from "../store/index.ts";
 import type { DurabilityWarning } from "../wal/index.ts";
 import { hashHex } from "./content-hash.ts";
-import { type CompiledUnit, compiledUnit, Ledger, placeOf, type StoredFile } from "./ledger.ts";
-import { decodeRecord, encodeRecord, type RecordEvent } from "./record.ts";
+import type { ForgeRecord } from "./gen/holdfast/v2/forge_pb.ts";
+import { type CompiledUnit, compiledUnit, type JobEntry, Ledger, placeOf, type StoredFile } from "./ledger.ts";
+import { decodeRecord, encodedRecord, encodeRecord, type RecordEvent } from "./record.ts";
 import type { ArtifactFile } from "./toolchain.ts";
 
 export const checkpointInterval = 10;
 
 const collections = ["jobs", "units", "inputs", "objects", "artifacts"] as const;
-export type ForgeCollection = (typeof collections)[number];
+type ForgeCollection = (typeof collections)[number];
 /** Those that hold bytes under their hash. */
-export type ByHash = Exclude<ForgeCollection, "jobs" | "units">;
+type ByHash = Exclude<ForgeCollection, "jobs" | "units">;
 
 /** The fields of a record's event, but for those that are made here. */
 type FieldsOf<Case extends RecordEvent["case"], Made extends string = never> = Omit<
@@ -73,23 +74,19 @@ export class ForgeStore implements AsyncDisposable {
   }
 
   /** Throws DISK_LOCKED with the holder's pid, FORGE_BAD_RECORD, and what `openStore` throws. */
-  static async open(
-    { stateDir, disk, clock }: ForgeStoreOptions,
-    prepare?: (store: Store) => Promise<void>,
-  ): Promise<ForgeStore> {
-    const store = await opened({ stateDir, disk, clock });
+  static async open(options: ForgeStoreOptions): Promise<ForgeStore> {
+    const store = await opened(options);
     try {
-      for (const name of collections) await store.collection(name);
-      await prepare?.(store);
-      return await ForgeStore.over(store, clock);
+      return await ForgeStore.over(store, options.clock);
     } catch (error) {
       await store.close();
       throw error;
     }
   }
 
-  /** Takes over a store that has the collections. */
+  /** Takes the store over. */
   static async over(store: Store, clock: Clock): Promise<ForgeStore> {
+    for (const name of collections) await store.collection(name);
     const forgeStore = new ForgeStore(store, clock);
     const jobs: Item[] = [];
     for await (const item of (await store.collection("jobs")).scan()) jobs.push(item);
@@ -156,6 +153,29 @@ export class ForgeStore implements AsyncDisposable {
     const missing = await this.#missing("objects", [object]);
     await this.#write([...missing, put("units", id, this.#encoded({ case: "unitCompiled", value: whole }))]);
     if (++this.#compilations >= checkpointInterval) this.#beginCheckpoint();
+  }
+
+  /** A unit of an earlier state folder, where this one does not have its object. */
+  async adoptUnit(record: ForgeRecord, { key }: CompiledUnit, object: Uint8Array | undefined): Promise<void> {
+    if ((await this.unit(key))?.objectHash !== undefined) return;
+    const missing = object === undefined ? [] : await this.#missing("objects", [object]);
+    await this.#write([...missing, put("units", key, encodedRecord(record))]);
+  }
+
+  /** A job of an earlier state folder with all that is known of it, at the end of the order; one that is here stays. */
+  async adoptJob(
+    { id, records }: JobEntry,
+    bytes: Readonly<Record<"inputs" | "artifacts", readonly Uint8Array[]>>,
+  ): Promise<void> {
+    if (this.#orders.has(id)) return;
+    const order = ++this.#lastOrder;
+    await this.#write([
+      ...(await this.#missing("inputs", bytes.inputs)),
+      ...(await this.#missing("artifacts", bytes.artifacts)),
+      ...[...records].map(([place, record]) => put("jobs", jobItemId(order, place), encodedRecord(record))),
+    ]);
+    this.#took(id, order);
+    for (const record of records.values()) this.ledger.apply(record);
   }
 
   /** undefined where it was never compiled, or what says so is damaged. */
@@ -257,11 +277,11 @@ async function opened({ stateDir, disk, clock }: ForgeStoreOptions): Promise<Sto
   }
 }
 
-export function put(collection: ForgeCollection, id: string, content: Uint8Array): Change {
+function put(collection: ForgeCollection, id: string, content: Uint8Array): Change {
   return { op: "put", collection, id, content };
 }
 
-export function jobItemId(order: number, place: string): string {
+function jobItemId(order: number, place: string): string {
   return `${String(order).padStart(orderDigits, "0")} ${place}`;
 }
 

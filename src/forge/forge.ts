@@ -11,7 +11,7 @@ import { type Disk, NodeDisk } from "../disk/index.ts";
 import { type CellPool, type CellPoolOptions, createCellPool } from "../sandbox/index.ts";
 import type { DurabilityWarning } from "../wal/index.ts";
 import { hashHex } from "./content-hash.ts";
-import { importJournal } from "./earlier-journal.ts";
+import { takeOverJournal } from "./earlier-journal.ts";
 import { ForgeEvents, type ForgeListener, type JobState } from "./events.ts";
 import { ForgeStore } from "./forge-store.ts";
 import { closedError, type JobResult, JobRun, type UnitCells } from "./job-run.ts";
@@ -87,8 +87,14 @@ export async function openForge(options: ForgeOptions): Promise<Forge> {
   const disk = options.disk ?? new NodeDisk();
   const clock = options.clock ?? systemClock;
   const where = { stateDir: options.stateDir, disk, clock };
-  const store = await ForgeStore.open(where, (opened) => importJournal(where, opened));
-  return new Forge(options, { clock, store });
+  const store = await ForgeStore.open(where);
+  try {
+    await takeOverJournal(where, store);
+    return new Forge(options, { clock, store });
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 interface Parts {
