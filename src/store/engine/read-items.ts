@@ -72,10 +72,7 @@ async function readOnce({ disk, folder, collections, clock = systemClock, signal
       const prefix = itemPrefix(collection);
       const range = { prefix, nowMs: clock.nowMs(), ...(signal === undefined ? {} : { signal }) };
       for await (const batch of scanEntries(sources, range))
-        for (const entry of batch) {
-          const names = { collection, id: idIn(entry.key, prefix.length), level: "normal" } as const;
-          found.push(await itemOf(names, entry, { disk, folder, state }));
-        }
+        for (const entry of batch) found.push(await itemOf(collection, prefix, entry, { disk, folder, state }));
     }
     return items;
   } finally {
@@ -91,25 +88,28 @@ async function loggedIn(disk: Disk, folder: string, signal: AbortSignal | undefi
 }
 
 async function itemOf(
-  names: ConstructorParameters<typeof StoredItem>[0],
+  collection: string,
+  prefix: Uint8Array,
   entry: Entry,
   { disk, folder, state }: { readonly disk: Disk; readonly folder: string; readonly state: ManifestState },
 ): Promise<Item> {
+  const id = idIn(entry.key, prefix.length);
   const record = new ItemRecord(entry.value);
-  if (!record.isInContentLog) return new StoredItem(names, entry, record);
+  const withContent = (fetched?: Uint8Array) => new StoredItem(collection, id, "normal", entry, record, fetched);
+  if (!record.isInContentLog) return withContent();
   const handle = decodeHandle(record.contentBytes);
   const held = [...state.files.values()].find(
     (file) => file.kind === "content" && contentFacts(file, state.values).sources.includes(handle.file),
   );
   if (held === undefined) {
-    throw new HoldfastError("STORE_CONTENT_MISSING", `no file has the content of ${names.collection}/${names.id}`, {
+    throw new HoldfastError("STORE_CONTENT_MISSING", `no file has the content of ${collection}/${id}`, {
       hint: "A file of the store is gone: verify the store, restore it from a backup.",
       details: { file: handle.file, row: handle.row },
     });
   }
   const file = await ContentFile.open(disk, join(folder, fileName(held)), held.id);
   try {
-    return new StoredItem(names, entry, record, await file.read(handle));
+    return withContent(await file.read(handle));
   } finally {
     await file.close();
   }
