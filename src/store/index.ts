@@ -3,6 +3,7 @@
  * do then stands in store.ts. The vector index is of use alone, too.
  */
 
+export { type StoreCheckpointsOptions, storeCheckpoints } from "./checkpoints/store-checkpoints.ts";
 export type {
   ConsolidateOptions,
   ConsolidationPass,
