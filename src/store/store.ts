@@ -15,6 +15,7 @@ import type { NeighbourOptions, SpreadOptions, WalkOptions } from "./graph/index
 import type {
   Change,
   EdgeInput,
+  EdgeWriteOptions,
   Item,
   ItemInput,
   ItemWriteOptions,
@@ -140,11 +141,11 @@ export interface Collection extends CollectionReader {
     options?: WriteOptions,
   ): Promise<WriteResult | undefined>;
   delete(id: string, options?: ItemWriteOptions): Promise<WriteResult>;
-  link(id: string, edge: EdgeInput, options?: WriteOptions): Promise<WriteResult>;
+  link(id: string, edge: EdgeInput, options?: EdgeWriteOptions): Promise<WriteResult>;
   unlink(
     id: string,
     edge: Pick<EdgeInput, "type" | "target" | "collection">,
-    options?: WriteOptions,
+    options?: EdgeWriteOptions,
   ): Promise<WriteResult>;
   /** Says that these were used now, one after the other: consolidation strengthens them and the ways between them. */
   use(ids: readonly string[]): void;

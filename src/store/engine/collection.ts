@@ -1,7 +1,15 @@
 /** A collection of an open store: what its readers can do, and writing. */
 
 import { HoldfastError } from "../../base/index.ts";
-import type { EdgeInput, Item, ItemInput, ItemWriteOptions, WriteOptions, WriteResult } from "../item/item.ts";
+import type {
+  EdgeInput,
+  EdgeWriteOptions,
+  Item,
+  ItemInput,
+  ItemWriteOptions,
+  WriteOptions,
+  WriteResult,
+} from "../item/item.ts";
 import type { Collection, CollectionSettings } from "../store.ts";
 import type { CollectionFacts } from "./catalog.ts";
 import { EngineReader } from "./collection-reader.ts";
@@ -56,22 +64,22 @@ export class EngineCollection extends EngineReader implements Collection {
     return this.#writes.write([{ op: "delete", collection: this.name, id, ...conditionOf(options) }], options);
   }
 
-  link(id: string, edge: EdgeInput, options?: WriteOptions): Promise<WriteResult> {
-    return this.#writes.write([{ op: "link", collection: this.name, id, edge }], options);
+  link(id: string, edge: EdgeInput, options: EdgeWriteOptions = {}): Promise<WriteResult> {
+    return this.#writes.write([{ op: "link", collection: this.name, id, edge, ...conditionOf(options) }], options);
   }
 
   unlink(
     id: string,
     edge: Pick<EdgeInput, "type" | "target" | "collection">,
-    options?: WriteOptions,
+    options: EdgeWriteOptions = {},
   ): Promise<WriteResult> {
-    return this.#writes.write([{ op: "unlink", collection: this.name, id, edge }], options);
+    return this.#writes.write([{ op: "unlink", collection: this.name, id, edge, ...conditionOf(options) }], options);
   }
 
   use(_ids: readonly string[]): void {}
 }
 
-function conditionOf({ ifVersion }: ItemWriteOptions): { readonly ifVersion?: number } {
+function conditionOf({ ifVersion }: ItemWriteOptions | EdgeWriteOptions): { readonly ifVersion?: number } {
   return ifVersion === undefined ? {} : { ifVersion };
 }
 
