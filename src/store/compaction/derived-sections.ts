@@ -12,6 +12,7 @@ import { checkChange, type EdgeChange } from "../graph/edge.ts";
 import { encodeGraph } from "../graph/graph-segment.ts";
 import { isEdgeKey, parseKey } from "../item/item-key.ts";
 import { viewOf } from "../little-endian.ts";
+import type { Segment } from "../segment/segment.ts";
 import type { CollectionSettings } from "../store.ts";
 
 export interface DerivedSection {
@@ -37,8 +38,16 @@ export interface SectionCollection {
   readonly vectors?: CollectionSettings["vectors"];
 }
 
+/** What builders are told of the segment that they are for. */
+export interface SectionContext {
+  readonly fileId: number;
+  readonly collections: readonly SectionCollection[];
+  /** The segments that are merged into it: what was derived of them may be of use. Default: none. */
+  readonly inputs?: readonly Segment[];
+}
+
 /** New builders for one segment. */
-export type SectionBuilders = (collections: readonly SectionCollection[]) => readonly SectionBuilder[];
+export type SectionBuilders = (context: SectionContext) => readonly SectionBuilder[];
 
 export const graphSectionType = 256;
 

@@ -13,7 +13,7 @@ import { type Clock, HoldfastError, LinkedController, systemClock } from "../../
 import { type Disk, NodeDisk } from "../../disk/index.ts";
 import { fileName } from "../manifest/names.ts";
 import { temporaryPath } from "../segment/segment-writer.ts";
-import type { SectionBuilder, SectionCollection } from "./derived-sections.ts";
+import type { SectionBuilder, SectionContext } from "./derived-sections.ts";
 import { type CompactionJob, type CompactionOutcome, type CompactionProgress, runCompaction } from "./job.ts";
 import { sectionBuilders } from "./section-builders.ts";
 import { runInWorker, type WorkerRunOptions } from "./worker-run.ts";
@@ -49,7 +49,7 @@ export interface CompactionHost extends AsyncDisposable {
    * Builders for one segment that is written on this thread, as in a flush, and that work where compactions do. They
    * throw STORE_WORKER as `run` does.
    */
-  sectionBuilders(collections: readonly SectionCollection[]): readonly SectionBuilder[];
+  sectionBuilders(context: Omit<SectionContext, "inputs">): readonly SectionBuilder[];
   /** Aborts the jobs that run, and waits for them. Builders that are in use fail. */
   close(): Promise<void>;
 }
@@ -90,10 +90,10 @@ class Host implements CompactionHost {
     }
   }
 
-  sectionBuilders(collections: readonly SectionCollection[]): readonly SectionBuilder[] {
-    if (this.kind === "slices") return sectionBuilders(collections);
+  sectionBuilders(context: Omit<SectionContext, "inputs">): readonly SectionBuilder[] {
+    if (this.kind === "slices") return sectionBuilders(context);
     const thread = (): WorkerThread => this.#usableThread();
-    return [new WorkerSectionBuilder({ thread, collections, onEnd: (used) => this.#releaseWhenIdle(used) })];
+    return [new WorkerSectionBuilder({ thread, context, onEnd: (used) => this.#releaseWhenIdle(used) })];
   }
 
   async close(): Promise<void> {

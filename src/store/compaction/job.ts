@@ -121,7 +121,7 @@ async function merged(disk: Disk, job: CompactionJob, parts: MergeParts): Promis
   return await writeSegment({
     ...{ disk, folder, ...output, blockBytes, signal },
     batches: mergedBatches(inputs.sources, job, parts),
-    builders: builders(collections),
+    builders: builders({ fileId: output.fileId, collections, inputs: inputs.segments }),
   });
 }
 
@@ -156,6 +156,7 @@ async function* mergedBatches(
 }
 
 interface OpenInputs extends AsyncDisposable {
+  readonly segments: readonly Segment[];
   readonly sources: readonly CursorSource[];
 }
 
@@ -175,7 +176,7 @@ async function openInputs(disk: Disk, job: CompactionJob, signal: AbortSignal | 
         sources.push({ cursor: (options) => segment.cursor({ ...options, ...range }) });
       hidden.push(...(lostKeys ?? []));
     }
-    return { sources, [Symbol.asyncDispose]: close };
+    return { segments, sources, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;

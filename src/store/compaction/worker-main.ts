@@ -9,7 +9,7 @@ import { parentPort } from "node:worker_threads";
 import { AssertionFailure, assert, errorToWire, toHoldfastError } from "../../base/index.ts";
 import { NodeDisk } from "../../disk/index.ts";
 import type { Entry } from "../entry.ts";
-import type { DerivedSection, SectionBuilder, SectionCollection } from "./derived-sections.ts";
+import type { DerivedSection, SectionBuilder, SectionContext } from "./derived-sections.ts";
 import { type CompactionJob, runCompaction } from "./job.ts";
 import { sectionBuilders } from "./section-builders.ts";
 import type { FromWorker, ToWorker } from "./worker-message.ts";
@@ -53,9 +53,9 @@ class Sections {
   readonly #controller = new AbortController();
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(id: number, collections: readonly SectionCollection[]) {
+  constructor(id: number, context: SectionContext) {
     this.#id = id;
-    this.#builders = sectionBuilders(collections);
+    this.#builders = sectionBuilders(context);
   }
 
   add(entries: readonly Entry[]): void {
@@ -107,7 +107,7 @@ class Sections {
 port.on("message", (message: ToWorker) => {
   const { id } = message;
   if (message.kind === "run") void run(id, message.job);
-  else if (message.kind === "build") building.set(id, new Sections(id, message.collections));
+  else if (message.kind === "build") building.set(id, new Sections(id, message));
   else if (message.kind === "entries") building.get(id)?.add(message.entries);
   else if (message.kind === "finish") building.get(id)?.finish();
   else {

@@ -2,13 +2,13 @@
 
 import type { WireError } from "../../base/index.ts";
 import type { Entry } from "../entry.ts";
-import type { DerivedSection, SectionCollection } from "./derived-sections.ts";
+import type { DerivedSection, SectionContext } from "./derived-sections.ts";
 import type { CompactionJob, CompactionOutcome, CompactionProgress } from "./job.ts";
 
 /** A task is a compaction (`run`), or the sections of one segment (`build`, then `entries`, then `finish`). */
 export type ToWorker =
   | { readonly kind: "run"; readonly id: number; readonly job: CompactionJob }
-  | { readonly kind: "build"; readonly id: number; readonly collections: readonly SectionCollection[] }
+  | ({ readonly kind: "build"; readonly id: number } & Omit<SectionContext, "inputs">)
   | { readonly kind: "entries"; readonly id: number; readonly entries: readonly Entry[] }
   | { readonly kind: "finish"; readonly id: number }
   | { readonly kind: "abort"; readonly id: number };

@@ -37,25 +37,27 @@ describe("sections that a worker derives for a segment written here", () => {
   it("S2: are those that are derived here", async () => {
     await using host = compactionHost({ kind: "worker", disk });
     const [here, there] = [newFolder(), newFolder()];
-    const expected = await write(here, sectionBuilders([]));
-    expect(await write(there, host.sectionBuilders([]))).toEqual(expected);
+    const expected = await write(here, sectionBuilders({ fileId: 1, collections: [] }));
+    expect(await write(there, host.sectionBuilders({ fileId: 1, collections: [] }))).toEqual(expected);
     const name = "0000000001.segment";
     expect(await disk.readFile(join(there, name))).toEqual(await disk.readFile(join(here, name)));
-    expect(await write(newFolder(), host.sectionBuilders([]), { list: [] })).toBeUndefined();
+    expect(
+      await write(newFolder(), host.sectionBuilders({ fileId: 1, collections: [] }), { list: [] }),
+    ).toBeUndefined();
     await using slices = compactionHost({ kind: "slices", disk });
-    expect(await write(newFolder(), slices.sectionBuilders([]))).toEqual(expected);
+    expect(await write(newFolder(), slices.sectionBuilders({ fileId: 1, collections: [] }))).toEqual(expected);
   });
 
   it("S8: fail as they would here, and no segment comes of it", async () => {
     const folder = newFolder();
     await using host = compactionHost({ kind: "worker", disk, worker: { main: failingMain } });
     const broken = entries.map((entry, place) => (place === 700 ? { ...entry, value: new Uint8Array(3) } : entry));
-    const failing = write(folder, host.sectionBuilders([]), { list: broken });
+    const failing = write(folder, host.sectionBuilders({ fileId: 1, collections: [] }), { list: broken });
     await expect(failing).rejects.toMatchObject({ code: "STORE_GRAPH_EDGE" });
-    const ended = write(folder, host.sectionBuilders([{ name: "exit", number: 0 }]));
+    const ended = write(folder, host.sectionBuilders({ fileId: 1, collections: [{ name: "exit", number: 0 }] }));
     await expect(ended).rejects.toMatchObject({ code: "STORE_WORKER", retryable: true });
     expect(await disk.list(folder)).toEqual([]);
-    expect((await write(folder, host.sectionBuilders([])))?.entries).toBe(6_000);
+    expect((await write(folder, host.sectionBuilders({ fileId: 1, collections: [] })))?.entries).toBe(6_000);
   });
 
   it("S7: are forgotten where the segment comes to nothing: the worker is idle then", async () => {
@@ -69,7 +71,9 @@ describe("sections that a worker derives for a segment written here", () => {
       finish: async () => [],
     };
     const folder = newFolder();
-    await expect(write(folder, [...host.sectionBuilders([]), failing])).rejects.toThrow("not this one");
+    await expect(write(folder, [...host.sectionBuilders({ fileId: 1, collections: [] }), failing])).rejects.toThrow(
+      "not this one",
+    );
     expect(clock.timers).toBe(1);
     expect(await disk.list(folder)).toEqual([]);
   });
@@ -79,7 +83,7 @@ describe("sections that a worker derives for a segment written here", () => {
     const host = compactionHost({ kind: "worker", disk });
     /** With something done while the worker derives. */
     const meanwhile = (work: () => void): SectionBuilder => {
-      const builder = host.sectionBuilders([])[0]!;
+      const builder = host.sectionBuilders({ fileId: 1, collections: [] })[0]!;
       return {
         add: (entry) => builder.add(entry),
         finish: (signal) => {
@@ -98,6 +102,8 @@ describe("sections that a worker derives for a segment written here", () => {
     await expect(write(folder, [ending])).rejects.toMatchObject({ code: "STORE_CLOSED" });
     await closing;
     expect(await disk.list(folder)).toEqual([]);
-    await expect(write(folder, host.sectionBuilders([]))).rejects.toMatchObject({ code: "STORE_CLOSED" });
+    await expect(write(folder, host.sectionBuilders({ fileId: 1, collections: [] }))).rejects.toMatchObject({
+      code: "STORE_CLOSED",
+    });
   });
 });

@@ -6,14 +6,14 @@
 
 import { assert, errorFromWire, type HoldfastError, untilAborted } from "../../base/index.ts";
 import type { Entry } from "../entry.ts";
-import type { DerivedSection, SectionBuilder, SectionCollection } from "./derived-sections.ts";
+import type { DerivedSection, SectionBuilder, SectionContext } from "./derived-sections.ts";
 import { entryWithOwnBytes } from "./worker-message.ts";
 import type { WorkerThread } from "./worker-thread.ts";
 
 export interface WorkerSectionOptions {
   /** Asked for one at the first entry. */
   readonly thread: () => WorkerThread;
-  readonly collections: readonly SectionCollection[];
+  readonly context: Omit<SectionContext, "inputs">;
   /** When the worker is needed no more. */
   readonly onEnd: (thread: WorkerThread) => void;
 }
@@ -92,7 +92,7 @@ export class WorkerSectionBuilder implements SectionBuilder {
         this.#wake?.();
       },
     });
-    thread.send({ kind: "build", id: this.#id, collections: this.#options.collections });
+    thread.send({ kind: "build", id: this.#id, ...this.#options.context });
   }
 
   #fail(error: HoldfastError): void {

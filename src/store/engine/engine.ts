@@ -7,6 +7,7 @@ import { compactionHost } from "../compaction/host.ts";
 import type { ConsolidateOptions, ConsolidationReport } from "../consolidation/report.ts";
 import type { ContentLog } from "../content/index.ts";
 import type { Change, WriteOptions, WriteResult } from "../item/item.ts";
+import type { SearchFilters } from "../recall/index.ts";
 import type { Collection, CollectionSettings, Store, StoreEvent, StoreSnapshot, StoreStatistics } from "../store.ts";
 import type { Catalog } from "./catalog.ts";
 import { EngineCollection } from "./collection.ts";
@@ -17,7 +18,7 @@ import { Maintenance } from "./maintenance.ts";
 import { MemoryLayer } from "./memory-layer.ts";
 import type { ReadPort, ReadScope } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
-import { VectorLayers } from "./vector-layers.ts";
+import type { Vectors } from "./vector-layers.ts";
 import type { Views } from "./view.ts";
 import { WritePath, type WritePort } from "./write-path.ts";
 
@@ -94,6 +95,14 @@ export class Engine implements Store, ReadPort, WritePort {
 
   get large(): LargeContent {
     return this.#parts.large;
+  }
+
+  get vectors(): Vectors {
+    return this.#parts.vectors;
+  }
+
+  get filters(): SearchFilters {
+    return this.#parts.filters;
   }
 
   get memory(): MemoryLayer {
@@ -214,7 +223,7 @@ export class Engine implements Store, ReadPort, WritePort {
   #rotate(): boolean {
     if (this.#memory.source.entries === 0) return false;
     this.#memory.source.freeze();
-    this.#memory = new MemoryLayer(new VectorLayers());
+    this.#memory = new MemoryLayer();
     const { views } = this.#parts;
     views.publish([this.#memory, ...views.current.layers]);
     return true;

@@ -27,7 +27,7 @@ export interface FlushOptions {
   readonly manifest: Manifest;
   readonly content: ContentLog;
   readonly contentFromBytes: number;
-  readonly builders: readonly SectionBuilder[];
+  readonly builders: (fileId: number) => readonly SectionBuilder[];
   /** What expires up to this time counts as deleted. */
   readonly nowMs: number;
   /** Opens the segment for readers. */
@@ -57,8 +57,9 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
   const kept = compactEntries([table], { snapshots: [], isBottom: false, nowMs, ...(signal ? { signal } : {}) });
   let prepared: PreparedSegment | undefined;
   try {
+    const fileId = manifest.newFileId();
     const file = await writeSegment({
-      ...{ disk, folder, fileId: manifest.newFileId(), level: 0, signal, builders },
+      ...{ disk, folder, fileId, level: 0, signal, builders: builders(fileId) },
       batches: contents.movedOf(kept),
     });
     assert(file !== undefined, "of a table with entries a segment has some");

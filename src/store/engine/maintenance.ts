@@ -9,10 +9,12 @@
  */
 
 import { HoldfastError, LinkedController, untilAborted } from "../../base/index.ts";
+import type { SectionBuilder, SectionContext } from "../compaction/derived-sections.ts";
 import type { CompactionHost } from "../compaction/host.ts";
 import type { CompactionInput, CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
 import { type PickedCompaction, pickCompaction, pickEverything } from "../compaction/pick.ts";
+import { sectionBuilders } from "../compaction/section-builders.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import type { StoreEvent } from "../store.ts";
 import { garbageValues } from "./content-catalog.ts";
@@ -21,6 +23,7 @@ import { flushLayer, type PreparedSegment } from "./flush.ts";
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
 import { SegmentLayer } from "./segment-layer.ts";
+import type { Layer } from "./view.ts";
 
 /** So many frozen layers may wait before writers do. */
 const frozenLimit = 4;
@@ -138,7 +141,7 @@ export class Maintenance {
     const beganMs = clock.monotonicMs();
     const file = await flushLayer(layer, {
       ...{ disk, folder, manifest, content, contentFromBytes: options.contentFromBytes },
-      builders: this.#host.sectionBuilders(catalog.sections),
+      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections }),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
       durable: () => this.#port.durable(),
@@ -154,7 +157,7 @@ export class Maintenance {
   }
 
   async #prepared(file: ManifestFile, old: readonly (MemoryLayer | SegmentLayer)[]): Promise<PreparedSegment> {
-    const { disk, folder, cache, views } = this.#port.parts;
+    const { disk, folder, cache, views, vectors } = this.#port.parts;
     const layer = await SegmentLayer.open({ disk, folder, cache, file });
     try {
       await layer.load();
@@ -163,7 +166,20 @@ export class Maintenance {
       await layer.close();
       throw error;
     }
-    return { publish: () => views.replace(old, [layer]), abandon: () => layer.close() };
+    const isNewer = (other: Layer): boolean => isBefore(views.current.layers, other, old[0]!);
+    const tell = await vectors.prepared(layer, isNewer);
+    return {
+      publish: () => {
+        tell(views.current.layers.filter(isNewer));
+        views.replace(old, [layer]);
+      },
+      abandon: () => layer.close(),
+    };
+  }
+
+  /** Where there are vectors, in the worker: a graph over them takes long. */
+  #builders(context: Omit<SectionContext, "inputs">): readonly SectionBuilder[] {
+    return context.collections.length === 0 ? sectionBuilders(context) : this.#host.sectionBuilders(context);
   }
 
   #scheduleMerges(): void {
@@ -267,4 +283,8 @@ export class Maintenance {
     this.#merging = turn.catch(() => undefined);
     await turn;
   }
+}
+
+function isBefore(layers: readonly Layer[], one: Layer, other: Layer): boolean {
+  return layers.indexOf(one) < layers.indexOf(other);
 }

@@ -13,7 +13,7 @@
  */
 
 import { join } from "node:path";
-import { HoldfastError, systemClock } from "../../base/index.ts";
+import { type Clock, HoldfastError, systemClock } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import { openWal, type Wal } from "../../wal/index.ts";
 import { segmentsByAge } from "../compaction/pick.ts";
@@ -22,6 +22,7 @@ import type { Manifest } from "../manifest/manifest.ts";
 import { currentName } from "../manifest/names.ts";
 import { type OpenedManifest, openManifest } from "../manifest/open-manifest.ts";
 import { manifestError } from "../manifest/walk.ts";
+import { SearchFilters } from "../recall/index.ts";
 import { BlockCache } from "../segment/block-cache.ts";
 import type { Store, StoreOptions } from "../store.ts";
 import { Catalog } from "./catalog.ts";
@@ -36,7 +37,7 @@ import { Holds } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import { lockStore } from "./store-lock.ts";
 import { checkedStoreOptions } from "./store-options.ts";
-import { VectorLayers } from "./vector-layers.ts";
+import { Vectors } from "./vector-layers.ts";
 import { Views } from "./view.ts";
 
 /**
@@ -90,7 +91,7 @@ async function open(
   for (const file of segmentsByAge(manifest.state.files.values()))
     segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
   const catalog = new Catalog(manifest);
-  const memory = new Recovered(checked);
+  const memory = new Recovered(checked, catalog, clock);
   const log = await openWal({
     ...{ disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -115,6 +116,8 @@ async function open(
     ...{ disk, folder, clock, options: checked, lock, manifest, log, content, cache, catalog, views, deleteObsolete },
     holds: new Holds(views, () => log.visibleSequence),
     large: new LargeContent(content),
+    vectors: new Vectors({ views, catalog, clock }),
+    filters: new SearchFilters(),
   };
   return new Engine(parts, layers[0], { background, onEvent: options.onEvent });
 }
@@ -122,30 +125,32 @@ async function open(
 /** What the log holds and the segments do not. */
 class Recovered {
   readonly #options: EngineOptions;
+  readonly #catalog: Catalog;
+  readonly #clock: Clock;
   readonly #frozen: MemoryLayer[] = [];
-  #layer = newLayer();
+  #layer = new MemoryLayer();
 
-  constructor(options: EngineOptions) {
+  constructor(options: EngineOptions, catalog: Catalog, clock: Clock) {
     this.#options = options;
+    this.#catalog = catalog;
+    this.#clock = clock;
   }
 
   apply(payload: Uint8Array, sequence: number): void {
-    this.#layer.apply(decodeCommit(payload, sequence));
+    const commit = decodeCommit(payload, sequence);
+    this.#layer.apply(commit);
+    this.#layer.vectors.note(commit, this.#catalog.withVectors, this.#clock);
     const { entries, usedBytes } = this.#layer.source;
     if (entries < this.#options.memtableEntries && usedBytes < this.#options.memtableBytes) return;
     this.#layer.source.freeze();
     this.#frozen.unshift(this.#layer);
-    this.#layer = newLayer();
+    this.#layer = new MemoryLayer();
   }
 
   /** Newest first; the first one is to be written to. */
   layers(): [MemoryLayer, ...MemoryLayer[]] {
     return [this.#layer, ...this.#frozen];
   }
-}
-
-function newLayer(): MemoryLayer {
-  return new MemoryLayer(new VectorLayers());
 }
 
 /** The log has to go on where the segments end: else something is missing, or the manifest's last word is. */

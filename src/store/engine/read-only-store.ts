@@ -15,6 +15,7 @@ import { ContentLog } from "../content/index.ts";
 import { fileName } from "../manifest/names.ts";
 import { readManifest } from "../manifest/open-manifest.ts";
 import type { ManifestState } from "../manifest/state.ts";
+import { SearchFilters } from "../recall/index.ts";
 import { BlockCache } from "../segment/block-cache.ts";
 import type {
   Collection,
@@ -33,7 +34,7 @@ import { MemoryLayer } from "./memory-layer.ts";
 import { Holds, type ReadPort } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import { lockStore } from "./store-lock.ts";
-import { VectorLayers } from "./vector-layers.ts";
+import { Vectors } from "./vector-layers.ts";
 import { Views } from "./view.ts";
 
 /** Throws STORE_LOCKED, STORE_MISSING where the folder holds no store, and what `openStore` throws. */
@@ -77,7 +78,7 @@ interface ReadOnlyParts {
 }
 
 async function partsOf(options: StoreOptions, disk: Disk, state: ManifestState): Promise<ReadOnlyParts> {
-  const { folder, cacheBytes = 64 * 2 ** 20, signal, recovery } = options;
+  const { folder, cacheBytes = 64 * 2 ** 20, clock = systemClock, signal, recovery } = options;
   const cache = new BlockCache({ limitBytes: cacheBytes });
   const refuse = async (): Promise<never> => {
     throw readOnlyError(folder);
@@ -89,12 +90,14 @@ async function partsOf(options: StoreOptions, disk: Disk, state: ManifestState):
     pathOf: (file: { readonly id: number; readonly kind: "segment" | "content" }) => join(folder, fileName(file)),
   };
   const catalog = new Catalog(manifest);
-  const memory = new MemoryLayer(new VectorLayers());
+  const memory = new MemoryLayer();
   let version = state.flushedPosition;
   const onLoss = recovery === "salvage" ? { onLoss: () => undefined } : {};
   for await (const { sequence, payload } of readWal(disk, join(folder, "log"), { signal, ...onLoss })) {
     if (sequence <= state.flushedPosition) continue;
-    memory.apply(decodeCommit(payload, sequence));
+    const commit = decodeCommit(payload, sequence);
+    memory.apply(commit);
+    memory.vectors.note(commit, catalog.withVectors, clock);
     version = sequence;
   }
   const segments: SegmentLayer[] = [];
@@ -131,6 +134,8 @@ class ReadOnlyStore implements Store, ReadPort {
   readonly level: StorageLevel = "normal";
   readonly clock: ReadPort["clock"];
   readonly content: ContentLog;
+  readonly vectors: Vectors;
+  readonly filters = new SearchFilters();
   readonly #parts: ReadOnlyParts;
   readonly #holds: Holds;
   readonly #lock: DiskLock | undefined;
@@ -140,6 +145,7 @@ class ReadOnlyStore implements Store, ReadPort {
     this.folder = folder;
     this.clock = clock;
     this.content = parts.content;
+    this.vectors = new Vectors({ views: parts.views, catalog: parts.catalog, clock });
     this.#parts = parts;
     this.#lock = lock;
     this.#holds = new Holds(parts.views, () => parts.version);

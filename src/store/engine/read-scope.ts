@@ -9,6 +9,8 @@ import type { Clock } from "../../base/index.ts";
 import type { StorageLevel } from "../../resilience/index.ts";
 import type { ContentLog } from "../content/index.ts";
 import { latestSequence } from "../entry.ts";
+import type { SearchFilters } from "../recall/index.ts";
+import type { Vectors } from "./vector-layers.ts";
 import type { View, Views } from "./view.ts";
 
 export interface Hold extends Disposable {
@@ -27,6 +29,8 @@ export interface ReadPort {
   readonly clock: Clock;
   readonly content: ContentLog;
   readonly level: StorageLevel;
+  readonly vectors: Vectors;
+  readonly filters: SearchFilters;
   /** Throws STORE_CLOSED. */
   refuseClosed(): void;
 }

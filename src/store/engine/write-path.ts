@@ -99,11 +99,13 @@ export class WritePath {
 
   /** One turn. */
   #take(planned: readonly Planned[]): { readonly sequence: number; readonly durable: Promise<void> } {
-    const { views, log, memory } = this.#port;
+    const { views, log, memory, vectors } = this.#port;
     for (const change of planned) this.#refuseConflict(change);
     const entries = entriesOf(planned, views.current);
     const { sequence, durable } = submitted(log, encodeCommit(entries));
-    memory.apply(numbered(entries, sequence));
+    const commit = numbered(entries, sequence);
+    memory.apply(commit);
+    vectors.note(memory.vectors, commit);
     this.#port.wrote(durable);
     return { sequence, durable };
   }

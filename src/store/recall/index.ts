@@ -11,7 +11,8 @@
  *   a merge      the same with the entries that live on, and the merged layers as `inputs`; `hideOlder` from each newer
  *                segment, then in the tick of the exchange `hideOlderNow` from the layers in memory, and from segments
  *                that came meanwhile
- *   an opening   `adoptVectorLayer` of each segment, `hideOlder` from each to all older ones; `add` for what the log has
+ *   an opening   `adoptVectorLayer` of each segment, `hideOlder` from each to all older ones; what the log has since is
+ *                taken in as a write is
  *   a search     `searchLayers` over the layers that the reader pinned, at its sequence number and one time
  *   a recall     the same, spreading activation, `embeddingOf` and `embeddingDistance` for what it alone brought to
  *                mind, and `scoreRecall`

@@ -16,7 +16,6 @@ export class RowVisibility {
   /** Infinity where nothing did; made when the first is hidden. */
   #hiddenBy: Float64Array | undefined;
   #shown: RowBits;
-  #hiddenRows = 0;
   #newestSequence = 0;
   #newestHiding = 0;
   readonly #expiries: { readonly row: number; readonly expiryMs: number }[] = [];
@@ -83,19 +82,16 @@ export class RowVisibility {
   #hide(row: number, bySequence: number): void {
     assert(row < this.#count, "only a row that is there is hidden");
     this.#hiddenBy ??= new Float64Array(this.#sequences.length).fill(Number.POSITIVE_INFINITY);
-    const before = this.#hiddenBy[row]!;
-    if (bySequence >= before) return;
+    if (bySequence >= this.#hiddenBy[row]!) return;
     this.#hiddenBy[row] = bySequence;
     this.#newestHiding = Math.max(this.#newestHiding, bySequence);
     this.#changes++;
-    if (before !== Number.POSITIVE_INFINITY) return;
     this.#shown[row >>> 5]! &= ~(1 << (row & 31));
-    this.#hiddenRows++;
   }
 
   #seenAt(atSequence: number): RowBits | undefined {
     if (atSequence >= this.#newestSequence && atSequence >= this.#newestHiding) {
-      return this.#hiddenRows === 0 ? undefined : this.#shown;
+      return this.#hiddenBy === undefined ? undefined : this.#shown;
     }
     if (this.#earlier?.sequence === atSequence && this.#earlier.changes === this.#changes) return this.#earlier.bits;
     const bits = new Uint32Array(wordsFor(this.#count));

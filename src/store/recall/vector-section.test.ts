@@ -160,6 +160,18 @@ describe("the sections of a segment", () => {
     }
   });
 
+  it("S8: with two vectors of one row, or one of none, are refused, though all checksums are right", async () => {
+    for (const wrong of [0, 4]) {
+      const whole = await sectionsOf(["a", "c", "e", "g"].map((id, place) => row(id, 9 - place, [1, 2, 3, 4])));
+      const at = 64 + 4 * 8;
+      viewOf(whole.rows).setUint32(at + 4, wrong, true);
+      await expect(adopt({ ...whole, rows: signed(whole.rows) })).rejects.toMatchObject({
+        code: "STORE_SEGMENT_CORRUPT",
+        details: { section: "rows", offset: at + 4 },
+      });
+    }
+  });
+
   it("S8: of another segment, of another collection, or one of each, are refused", async () => {
     const whole = await sectionsOf(rows);
     const other = await sectionsOf(rows.slice(0, 3));

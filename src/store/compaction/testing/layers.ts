@@ -66,7 +66,7 @@ export async function flushed(
   return await writeSegment({
     ...{ disk, fileId, level, blockBytes, folder: options.folder ?? folder },
     batches: compactEntries([table.freeze()], { snapshots: [], isBottom: false }),
-    builders: sectionBuilders([]),
+    builders: sectionBuilders({ fileId: 1, collections: [] }),
   });
 }
 
