@@ -20,7 +20,7 @@ describe("conditions of a batch", () => {
     await expect(notes.link("a", edge, { ifVersion: 0 })).rejects.toMatchObject(conflict);
     await store.flush();
     await expect(notes.link("a", edge, { ifVersion: first.version - 1 })).rejects.toMatchObject({
-      message: `the edge near from notes/a to notes/b is of version ${first.version}, not of version ${first.version - 1}`,
+      rawMessage: `the edge near from notes/a to notes/b is of version ${first.version}, not of version ${first.version - 1}`,
     });
     const second = await notes.link("a", { ...edge, weight: 0.7 }, { ifVersion: first.version });
     await expect(notes.unlink("a", edge, { ifVersion: first.version })).rejects.toMatchObject(conflict);
@@ -49,7 +49,7 @@ describe("conditions of a batch", () => {
     await notes.put("b", {});
     await store.flush();
     await store.write([check("b", true), { op: "delete", collection: "notes", id: "b" }]);
-    await expect(store.write([check("b", true), link])).rejects.toMatchObject({ message: "notes/b is not there" });
+    await expect(store.write([check("b", true), link])).rejects.toMatchObject({ rawMessage: "notes/b is not there" });
     await store.close();
   });
 
