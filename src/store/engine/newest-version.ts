@@ -2,7 +2,9 @@
 
 import type { Entry } from "../entry.ts";
 import { hashKey } from "../key.ts";
-import type { Layer, View } from "./view.ts";
+import { Turns } from "../merge/turns.ts";
+import type { Hold } from "./read-scope.ts";
+import type { Layer } from "./view.ts";
 
 export interface NewestVersion {
   readonly layer: Layer;
@@ -11,9 +13,32 @@ export interface NewestVersion {
 
 const hash = new Uint32Array(2);
 
-/** A tombstone too; undefined where no layer knows the key. A promise only where a segment has to be read first. */
-export function newestVersion(
-  { layers }: View,
+/**
+ * For each of the keys, one after the other: a tombstone too; undefined where no layer knows the key. Lets others run in
+ * between. Keys in their order are quickest: neighbours share a block.
+ */
+export async function eachNewestVersion(
+  { view, atSequence }: Hold,
+  keys: readonly Uint8Array[],
+  visit: (newest: NewestVersion | undefined, place: number) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const turns = new Turns();
+  for (const [place, key] of keys.entries()) {
+    const newest = newestVersion(view.layers, key, atSequence);
+    visit(newest instanceof Promise ? await newest : newest, place);
+    const turn = turns.walked(costOfLookup);
+    if (turn === undefined) continue;
+    await turn;
+    signal?.throwIfAborted();
+  }
+}
+
+/** What finding a key takes, in entries walked over. */
+const costOfLookup = 16;
+
+function newestVersion(
+  layers: readonly Layer[],
   key: Uint8Array,
   atSequence: number,
 ): NewestVersion | undefined | Promise<NewestVersion | undefined> {
