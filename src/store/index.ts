@@ -14,6 +14,7 @@ export type {
   Pruned,
 } from "./consolidation/report.ts";
 export { openStore } from "./engine/open-store.ts";
+export { type ReadItemsOptions, readItems } from "./engine/read-items.ts";
 export type { Direction } from "./graph/edge.ts";
 export type { NeighbourOptions, SpreadOptions, WalkOptions } from "./graph/graph-view.ts";
 export type {

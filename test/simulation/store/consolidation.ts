@@ -4,7 +4,7 @@
  */
 
 import type { ConsolidationReport } from "../../../src/store/consolidation/report.ts";
-import { reportProblem } from "./latitude.ts";
+import { nameOf, reportProblem } from "./latitude.ts";
 import type { Consolidate } from "./operations.ts";
 import type { Seen } from "./seen.ts";
 import { matched, seeAll } from "./seen.ts";
@@ -67,10 +67,10 @@ function undone(report: ConsolidationReport, { items, edges }: Seen): string | u
   for (const { collection, id } of report.prototypes)
     if (!items.has(itemKey(collection, id)) && !pruned.has(itemKey(collection, id)))
       return `there is no prototype ${id}`;
-  const last = new Map(report.edges.map(({ source, type, target, to }) => [`${source}\0${type}\0${target}`, to]));
+  const last = new Map(report.edges.map((edge) => [nameOf(edge), edge.to && Math.fround(edge.to)]));
   for (const [name, to] of last) {
     const weight = edges.get(name);
-    if (weight !== undefined && weight !== Math.fround(to)) return `edge ${name} is ${weight}, not ${to}`;
+    if (weight !== undefined && weight !== to) return `edge ${name} is ${weight}, not ${to}`;
   }
   return undefined;
 }
