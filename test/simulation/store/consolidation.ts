@@ -22,8 +22,10 @@ export async function consolidate(world: World, { passes }: Consolidate, isCrowd
     isCrowded || model.doubts > 0 ? undefined : reportProblem(report, model.known(), clock.nowMs());
   const planned = problemOf(plan);
   if (planned !== undefined) throw new Violation(`a dry run: ${planned}`);
+  latitude.isOpen = isCrowded;
   const report = await store.consolidate({ passes });
   latitude.add(report);
+  latitude.isOpen = false;
   const done = problemOf(report);
   if (done !== undefined) throw new Violation(`consolidation: ${done}`);
   if (!isCrowded) world.lastReport = report;
@@ -54,6 +56,7 @@ export async function adoptConsolidation(world: World): Promise<void> {
 
 /** What a report says was done, and was not. */
 function undone(report: ConsolidationReport, { items, edges }: Seen): string | undefined {
+  const written = new Set(report.prototypes.map(({ collection, id }) => itemKey(collection, id)));
   const conflicts = new Set(report.conflicts.map(({ collection, id }) => itemKey(collection, id)));
   const pruned = new Set(
     report.pruned
@@ -61,8 +64,11 @@ function undone(report: ConsolidationReport, { items, edges }: Seen): string | u
       .map(({ collection, id }) => itemKey(collection, id)),
   );
   for (const { collection, id, to } of report.kappa) {
-    const item = items.get(itemKey(collection, id));
-    if (item !== undefined && item.kappa !== Math.fround(to) && !conflicts.has(itemKey(collection, id)))
+    const key = itemKey(collection, id);
+    const item = items.get(key);
+    // A prototype that was made anew has a κ of its members too.
+    if (written.has(key) || conflicts.has(key)) continue;
+    if (item !== undefined && item.kappa !== Math.fround(to))
       return `κ of ${id} is ${item.kappa} and was said to become ${to}`;
   }
   for (const { collection, id, reason } of report.pruned)

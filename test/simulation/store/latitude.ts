@@ -3,6 +3,8 @@
  * by itself what a prototype is made of. Nothing that is not in one of these may differ.
  */
 
+import { edgeTypes } from "../../../src/store/consolidation/options.ts";
+import { prototypePrefix } from "../../../src/store/consolidation/prototype.ts";
 import type { ConsolidationReport, EdgeWeightChange, Pruned } from "../../../src/store/consolidation/report.ts";
 import { itemKey, type State } from "./state.ts";
 
@@ -12,9 +14,14 @@ export class Latitude {
   readonly edges = new Map<string, Set<number | undefined>>();
   readonly prototypes = new Set<string>();
   readonly pruned = new Set<string>();
+  /**
+   * Others write and read beside a consolidation that has not said yet what it does: then κ may rise, prototypes may be
+   * of other clusters and edges of uses of other weights than was planned.
+   */
+  isOpen = false;
 
   get isEmpty(): boolean {
-    return this.kappa.size + this.edges.size + this.prototypes.size + this.pruned.size === 0;
+    return !this.isOpen && this.kappa.size + this.edges.size + this.prototypes.size + this.pruned.size === 0;
   }
 
   add(report: ConsolidationReport): void {
@@ -29,12 +36,27 @@ export class Latitude {
 
   clear(): void {
     for (const part of [this.kappa, this.edges, this.prototypes, this.pruned]) part.clear();
+    this.isOpen = false;
+  }
+
+  mayBePrototype(key: string): boolean {
+    return this.prototypes.has(key) || (this.isOpen && key.includes(`\0${prototypePrefix}`));
+  }
+
+  mayHaveKappa(key: string, from: number, to: number): boolean {
+    return this.kappa.get(key)?.has(to) === true || (this.isOpen && to >= from && to <= 1);
   }
 
   mayHaveEdge(name: string, weight: number | undefined): boolean {
-    const [fromCollection, fromId, , toCollection, toId] = name.split("\0") as [string, string, string, string, string];
+    const [fromCollection, fromId, type, toCollection, toId] = name.split("\0") as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
     const ends = [itemKey(fromCollection, fromId), itemKey(toCollection, toId)];
-    if (ends.some((end) => this.prototypes.has(end))) return true;
+    if (ends.some((end) => this.mayBePrototype(end)) || (this.isOpen && type === edgeTypes.usedAfter)) return true;
     if (this.edges.get(name)?.has(weight) === true) return true;
     return weight === undefined && ends.some((end) => this.pruned.has(end));
   }

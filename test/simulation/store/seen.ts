@@ -101,12 +101,12 @@ function edgesMatch(seen: Seen, state: State, latitude: Latitude, settled: State
 }
 
 function mayDiffer(key: string, wanted: StoredItem | undefined, found: Item | undefined, latitude: Latitude): boolean {
-  if (latitude.prototypes.has(key)) return true;
+  if (latitude.mayBePrototype(key)) return true;
   if (found === undefined) return latitude.pruned.has(key);
   if (wanted === undefined) return false;
   // Written anew after it was pruned, it begins as a new item does.
   const isReborn = latitude.pruned.has(key) && sameContent(wanted.content, found.content);
-  const mayHaveKappa = latitude.kappa.get(key)?.has(found.kappa) === true || isReborn;
+  const mayHaveKappa = latitude.mayHaveKappa(key, wanted.kappa, found.kappa) || isReborn;
   const { kappa, pinned, createdMs } = isReborn ? found : { ...wanted, kappa: found.kappa };
   return mayHaveKappa && itemProblem({ ...wanted, kappa, pinned, createdMs }, found) === undefined;
 }
