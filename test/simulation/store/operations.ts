@@ -2,6 +2,7 @@
 
 import type { ConsolidationPass } from "../../../src/store/consolidation/report.ts";
 import type { EdgeInput } from "../../../src/store/item/item.ts";
+import type { Slowness } from "./slow-disk.ts";
 import type { InputSpec } from "./values.ts";
 
 /** Which version a conditional write names: the one that is there, another one, or none. */
@@ -160,6 +161,7 @@ export interface ScriptSettings {
   readonly cacheBytes: number;
   readonly contentFromBytes: number;
   readonly manual: boolean;
+  readonly slow?: Slowness;
 }
 
 export interface Script {

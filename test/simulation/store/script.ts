@@ -107,6 +107,14 @@ class ScriptMaker {
       cacheBytes: this.#pick([0, 4_096, 1 << 20]),
       contentFromBytes: this.#pick([32, 64, 64, 400, 4_096]),
       manual: this.#chance(0.4),
+      ...(this.#chance(0.3)
+        ? {
+            slow: {
+              path: this.#pick(["/log/", "/log/", "segment", "content", "manifest"]),
+              turns: this.#pick([2, 12]),
+            },
+          }
+        : {}),
     };
   }
 
