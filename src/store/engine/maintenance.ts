@@ -22,8 +22,12 @@ import type { EngineParts } from "./engine-parts.ts";
 import { flushLayer, type PreparedSegment } from "./flush.ts";
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import type { Hold } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import type { Layer } from "./view.ts";
+
+/** Making a graph takes longer than comparing this many; the first merge makes one. */
+const flushedExactBelow = 10_000;
 
 /** So many frozen layers may wait before writers do. */
 const frozenLimit = 4;
@@ -141,7 +145,7 @@ export class Maintenance {
     const beganMs = clock.monotonicMs();
     const file = await flushLayer(layer, {
       ...{ disk, folder, manifest, content, contentFromBytes: options.contentFromBytes },
-      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections }),
+      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections, exactBelow: flushedExactBelow }),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
       durable: () => this.#port.durable(),
@@ -265,7 +269,7 @@ export class Maintenance {
       .map(({ id }) => id);
     if (files.length === 0) return { freedBytes: 0 };
     using present = holds.snapshot();
-    const live = await LiveContents.of([present, ...holds.all], signal);
+    const live = await this.#live([present, ...holds.all], signal);
     const durable = this.#port.durable();
     durable.catch(() => undefined);
     const { freedBytes } = await content.compact({
@@ -275,6 +279,16 @@ export class Maintenance {
       ...(signal === undefined ? {} : { signal }),
     });
     return { freedBytes };
+  }
+
+  /** Readers may end meanwhile: what they hold is held until it was asked. */
+  async #live(readers: readonly Pick<Hold, "view" | "atSequence">[], signal?: AbortSignal): Promise<LiveContents> {
+    for (const { view } of readers) view.hold();
+    try {
+      return await LiveContents.of(readers, signal);
+    } finally {
+      for (const { view } of readers) view.release();
+    }
   }
 
   /** Merges never stand in one another's way: one after the other. */
