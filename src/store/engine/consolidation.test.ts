@@ -332,6 +332,23 @@ describe("what a store learns by itself", () => {
     });
   });
 
+  it("S4: maintenance writes a segment anew that mostly holds what expired an hour ago, and then no more", async () => {
+    const { clock, store, notes } = await opened();
+    for (let place = 0; place < 10; place++) await notes.put(`n${place}`, place < 7 ? { ttlMs: 1_000 } : {});
+    await store.flush();
+    const [{ id }] = store.statistics().segments as [{ id: number }];
+    clock.advanceSync(3_600_000);
+    await store.maintain();
+    expect(store.statistics().segments).toMatchObject([{ id, entries: 10 }]);
+    clock.advanceSync(1_000);
+    await store.maintain();
+    const after = store.statistics().segments;
+    expect(after).toMatchObject([{ entries: 3, tombstones: 0 }]);
+    await store.maintain();
+    expect(store.statistics().segments).toEqual(after);
+    await store.close();
+  });
+
   it("S4: reading counts as use where the collection was made so, and not in snapshots, scans or updates", async () => {
     const { store, notes } = await opened();
     const read = await store.collection("read", { uses: "reads" });

@@ -64,8 +64,8 @@ function undone(report: ConsolidationReport, { items, edges }: Seen): string | u
   for (const { collection, id, reason } of report.pruned)
     if (reason !== "dangling-edge" && items.has(itemKey(collection, id)))
       return `${id} was said to be pruned, and is there`;
-  for (const { collection, id } of report.prototypes)
-    if (!items.has(itemKey(collection, id)) && !pruned.has(itemKey(collection, id)))
+  for (const { collection, id, change } of report.prototypes)
+    if (change !== "removed" && !items.has(itemKey(collection, id)) && !pruned.has(itemKey(collection, id)))
       return `there is no prototype ${id}`;
   const last = new Map(report.edges.map((edge) => [nameOf(edge), edge.to && Math.fround(edge.to)]));
   for (const [name, to] of last) {
