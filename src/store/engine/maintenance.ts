@@ -287,11 +287,11 @@ export class Maintenance {
     const prepared = file === undefined ? undefined : await this.#prepared(file, old);
     try {
       await manifest.apply(
-        {
+        () => ({
           add: file === undefined ? [] : [file],
           remove: [...ids],
           values: garbageValues(content.garbage, dropped.garbage),
-        },
+        }),
         () => {
           if (prepared === undefined) views.replace(old, []);
           else prepared.publish();
