@@ -296,6 +296,21 @@ describe("what a store learns by itself", () => {
     await store.close();
   });
 
+  it("S4: a consolidation waits for a merge that learns, and learns none of it again", async () => {
+    const { store, notes } = await opened();
+    await notes.put("a", {});
+    notes.use(["a", "a"]);
+    await store.flush();
+    const merging = store.compact();
+    // Flushed, and the merge has begun.
+    await new Promise((resolve) => setImmediate(resolve));
+    const { kappa } = await store.consolidate(nrem);
+    await merging;
+    expect(kappa).toEqual([]);
+    expect((await notes.get("a"))!.kappa).toBeCloseTo(0.3 * (1 - Math.exp(-2 / 3)), 6);
+    await store.close();
+  });
+
   it('S4: "manual" learns nothing but in consolidate, and a schedule consolidates within maintenance', async () => {
     const manual = await opened({ consolidation: "manual" });
     await manual.notes.put("a", {});
@@ -336,7 +351,7 @@ describe("what a store learns by itself", () => {
     const { clock, store, notes } = await opened();
     for (let place = 0; place < 10; place++) await notes.put(`n${place}`, place < 7 ? { ttlMs: 1_000 } : {});
     await store.flush();
-    const [{ id }] = store.statistics().segments as [{ id: number }];
+    const { id } = store.statistics().segments[0]!;
     clock.advanceSync(3_600_000);
     await store.maintain();
     expect(store.statistics().segments).toMatchObject([{ id, entries: 10 }]);
