@@ -297,13 +297,15 @@ describe("what a store learns by itself", () => {
   });
 
   it("S4: a consolidation waits for a merge that learns, and learns none of it again", async () => {
-    const { store, notes } = await opened();
+    const { disk, store, notes } = await opened();
     await notes.put("a", {});
     notes.use(["a", "a"]);
     await store.flush();
+    const begun = new Promise<void>((resolve) => {
+      disk.beforeStep = () => resolve();
+    });
     const merging = store.compact();
-    // Flushed, and the merge has begun.
-    await new Promise((resolve) => setImmediate(resolve));
+    await begun;
     const { kappa } = await store.consolidate(nrem);
     await merging;
     expect(kappa).toEqual([]);
