@@ -56,7 +56,10 @@ export async function adoptConsolidation(world: World): Promise<void> {
 function undone(report: ConsolidationReport, { items, edges }: Seen): string | undefined {
   const conflicts = new Set(report.conflicts.map(({ collection, id }) => itemKey(collection, id)));
   const pruned = new Set(report.pruned.map(({ collection, id }) => itemKey(collection, id)));
+  // NREM comes first: the prototypes that REM wrote anew after it have the κ of their members.
+  const remade = new Set(report.prototypes.map(({ collection, id }) => itemKey(collection, id)));
   for (const { collection, id, to } of report.kappa) {
+    if (remade.has(itemKey(collection, id))) continue;
     const item = items.get(itemKey(collection, id));
     if (item !== undefined && item.kappa !== Math.fround(to) && !conflicts.has(itemKey(collection, id)))
       return `κ of ${id} is ${item.kappa} and was said to become ${to}`;
