@@ -60,14 +60,7 @@ export class EngineReader implements CollectionReader {
   }
 
   peek(id: string): Item | undefined | Promise<Item | undefined> {
-    this.port.refuseClosed();
-    if (typeof id !== "string") checkId(id);
-    const { view, atSequence } = this.scope;
-    // What is in memory answers in this turn, and keeps no key.
-    const key = view.isLoaded ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
-    const found = lookUp(view.sources, key, atSequence);
-    if (found instanceof Promise) return this.#peekLater(found, id);
-    return found === undefined ? undefined : this.#shown(found, id);
+    return this.find(id, true);
   }
 
   scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
@@ -162,15 +155,28 @@ export class EngineReader implements CollectionReader {
     };
   }
 
-  async #peekLater(finding: Promise<Entry | undefined>, id: string): Promise<Item | undefined> {
-    using _hold = this.scope.hold();
-    const found = await finding;
-    return found === undefined ? undefined : await this.#shown(found, id);
+  /** Unless `withContent`, content that is in the content log is not fetched, and null. */
+  protected find(id: string, withContent: boolean): Item | undefined | Promise<Item | undefined> {
+    this.port.refuseClosed();
+    if (typeof id !== "string") checkId(id);
+    const { view, atSequence } = this.scope;
+    // What is in memory answers in this turn, and keeps no key.
+    const key = view.isLoaded ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
+    const found = lookUp(view.sources, key, atSequence);
+    if (found instanceof Promise) return this.#findLater(found, id, withContent);
+    return found === undefined ? undefined : this.#shown(found, id, withContent);
   }
 
-  #shown(entry: Entry, id: string): Item | undefined | Promise<Item | undefined> {
+  /** The hold keeps the view in which it is looked for, from the turn on in which that began. */
+  async #findLater(finding: Promise<Entry | undefined>, id: string, withContent: boolean): Promise<Item | undefined> {
+    using _hold = this.scope.hold();
+    const found = await finding;
+    return found === undefined ? undefined : await this.#shown(found, id, withContent);
+  }
+
+  #shown(entry: Entry, id: string, withContent: boolean): Item | undefined | Promise<Item | undefined> {
     if (entry.kind !== 1 || (entry.expiryMs !== 0 && isGone(entry, this.port.clock.nowMs()))) return undefined;
-    return this.#itemOf(entry, id, true);
+    return this.#itemOf(entry, id, withContent);
   }
 
   #itemOf(entry: Entry, id: string, withContent: boolean): Item | Promise<Item> {
@@ -223,7 +229,7 @@ function firstOf<T, Found>(list: readonly T[], find: (one: T) => Found | undefin
   return undefined;
 }
 
-async function graphOf({ view, atSequence }: Hold): Promise<GraphView> {
+export async function graphOf({ view, atSequence }: Hold): Promise<GraphView> {
   if (view.graph === undefined) await view.loadGraph();
   return new GraphView(view.graph ?? [], atSequence);
 }
