@@ -296,6 +296,23 @@ describe("what a store learns by itself", () => {
     await store.close();
   });
 
+  it("S4: a consolidation waits for a merge that learns, and learns none of it again", async () => {
+    const { disk, store, notes } = await opened();
+    await notes.put("a", {});
+    notes.use(["a", "a"]);
+    await store.flush();
+    const begun = new Promise<void>((resolve) => {
+      disk.beforeStep = () => resolve();
+    });
+    const merging = store.compact();
+    await begun;
+    const { kappa } = await store.consolidate(nrem);
+    await merging;
+    expect(kappa).toEqual([]);
+    expect((await notes.get("a"))!.kappa).toBeCloseTo(0.3 * (1 - Math.exp(-2 / 3)), 6);
+    await store.close();
+  });
+
   it('S4: "manual" learns nothing but in consolidate, and a schedule consolidates within maintenance', async () => {
     const manual = await opened({ consolidation: "manual" });
     await manual.notes.put("a", {});
@@ -330,6 +347,23 @@ describe("what a store learns by itself", () => {
     await expect(opened({ consolidation: { nrem: { rate: 2 } } })).rejects.toMatchObject({
       code: "STORE_CONSOLIDATE_OPTION",
     });
+  });
+
+  it("S4: maintenance writes a segment anew that mostly holds what expired an hour ago, and then no more", async () => {
+    const { clock, store, notes } = await opened();
+    for (let place = 0; place < 10; place++) await notes.put(`n${place}`, place < 7 ? { ttlMs: 1_000 } : {});
+    await store.flush();
+    const { id } = store.statistics().segments[0]!;
+    clock.advanceSync(3_600_000);
+    await store.maintain();
+    expect(store.statistics().segments).toMatchObject([{ id, entries: 10 }]);
+    clock.advanceSync(1_000);
+    await store.maintain();
+    const after = store.statistics().segments;
+    expect(after).toMatchObject([{ entries: 3, tombstones: 0 }]);
+    await store.maintain();
+    expect(store.statistics().segments).toEqual(after);
+    await store.close();
   });
 
   it("S4: reading counts as use where the collection was made so, and not in snapshots, scans or updates", async () => {

@@ -2,8 +2,8 @@
  * When a store consolidates, and what it learns without being asked.
  *
  * By itself, κ of what was used rises in merges that happen anyway: that costs no write, and whoever notes no use sees
- * nothing of it. Everything else (edges between what was used, prototypes, what is pruned) waits until somebody asks, or
- * until maintenance finds the time come that the options name. Uses that a merge has learned κ from are not learned
+ * nothing of it. Everything else (edges between what was used, prototypes, what is pruned) waits until somebody asks,
+ * or until maintenance finds the time come that the options name. Uses that a merge has learned κ from are not learned
  * from again.
  *
  * One consolidation at a time; while it runs, merges learn nothing.

@@ -28,6 +28,9 @@ import type { Hold } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import type { Layer } from "./view.ts";
 
+/** Making a graph takes longer than comparing this many; the first merge makes one. */
+const flushedExactBelow = 10_000;
+
 /** So many frozen layers may wait before writers do. */
 const frozenLimit = 4;
 
@@ -163,7 +166,7 @@ export class Maintenance {
     const beganMs = clock.monotonicMs();
     const file = await flushLayer(layer, {
       ...{ disk, folder, manifest, content, contentFromBytes: options.contentFromBytes },
-      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections }),
+      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections, exactBelow: flushedExactBelow }),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
       durable: () => this.#port.durable(),
@@ -288,11 +291,11 @@ export class Maintenance {
     const prepared = file === undefined ? undefined : await this.#prepared(file, old);
     try {
       await manifest.apply(
-        {
+        () => ({
           add: file === undefined ? [] : [file],
           remove: [...ids],
           values: garbageValues(content.garbage, dropped.garbage),
-        },
+        }),
         () => {
           if (prepared === undefined) views.replace(old, []);
           else prepared.publish();
@@ -319,7 +322,7 @@ export class Maintenance {
     using present = holds.snapshot();
     const readers: Pick<Hold, "view" | "atSequence">[] = [present];
     readers.push(...holds.all); // mutant: content-readers-of-old
-    const live = await LiveContents.of(readers, signal);
+    const live = await this.#live(readers, signal);
     const durable = this.#port.durable();
     durable.catch(() => undefined);
     const { freedBytes } = await content.compact({
@@ -329,6 +332,16 @@ export class Maintenance {
       ...(signal === undefined ? {} : { signal }),
     });
     return { freedBytes };
+  }
+
+  /** Readers may end meanwhile: what they hold is held until it was asked. */
+  async #live(readers: readonly Pick<Hold, "view" | "atSequence">[], signal?: AbortSignal): Promise<LiveContents> {
+    for (const { view } of readers) view.hold();
+    try {
+      return await LiveContents.of(readers, signal);
+    } finally {
+      for (const { view } of readers) view.release();
+    }
   }
 
   /** Merges never stand in one another's way: one after the other. */

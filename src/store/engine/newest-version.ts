@@ -14,8 +14,8 @@ export interface NewestVersion {
 const hash = new Uint32Array(2);
 
 /**
- * For each of the keys, one after the other: a tombstone too; undefined where no layer knows the key. Lets others run in
- * between. Keys in their order are quickest: neighbours share a block.
+ * For each of the keys, one after the other: a tombstone too; undefined where no layer knows the key. Lets others run
+ * in between. Keys in their order are quickest: neighbours share a block.
  */
 export async function eachNewestVersion(
   { view, atSequence }: Hold,
