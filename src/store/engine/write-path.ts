@@ -91,7 +91,7 @@ export class WritePath {
       if (room !== undefined) await untilAborted(room, signal);
       else if (needsVersions && !current.isLoaded) await current.load();
       else if (needsGraph && current.graph === undefined)
-        await current.loadGraph(); // mutant: graph-loaded
+        await current.loadGraph();
       else return this.#take(planned);
       port.refuseClosed();
       signal?.throwIfAborted();
