@@ -161,6 +161,8 @@ export interface ScriptSettings {
   readonly cacheBytes: number;
   readonly contentFromBytes: number;
   readonly manual: boolean;
+  /** Before all else a store is begun on a disk of its own, and the power goes in place of this step. */
+  readonly firstCut: number;
   readonly slow?: Slowness;
 }
 

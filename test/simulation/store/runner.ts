@@ -7,7 +7,7 @@ import { adoptConsolidation } from "./consolidation.ts";
 import { mistake } from "./mistakes.ts";
 import { type Cut, countOf, type FaultSpec, type Operation, type Script } from "./operations.ts";
 import { answers, scanProblem, verdict } from "./reading.ts";
-import { begin, recover } from "./recovery.ts";
+import { begin, cutFirstOpening, recover } from "./recovery.ts";
 import { rot } from "./rot.ts";
 import { matched, seeAll } from "./seen.ts";
 import { folder, type OpenScan, type OpenStore, Violation } from "./session.ts";
@@ -76,6 +76,7 @@ class Runner {
   async run(): Promise<void> {
     const world = this.#world;
     const random = seededRandom(this.#script.seed);
+    await cutFirstOpening(world, random);
     await begin(world, random);
     for (const [place, operation] of this.#script.operations.entries()) {
       this.at = place;

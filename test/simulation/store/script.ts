@@ -107,6 +107,7 @@ class ScriptMaker {
       cacheBytes: this.#pick([0, 4_096, 1 << 20]),
       contentFromBytes: this.#pick([32, 64, 64, 400, 4_096]),
       manual: this.#chance(0.4),
+      firstCut: 1 + this.#below(30),
       ...(this.#chance(0.3)
         ? {
             slow: {
