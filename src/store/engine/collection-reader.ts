@@ -2,7 +2,7 @@
 
 import { HoldfastError, utf8 } from "../../base/index.ts";
 import { decodeHandle } from "../content/index.ts";
-import { type Entry, isGone } from "../entry.ts";
+import { type Entry, isGone, latestSequence } from "../entry.ts";
 import { type Edge, GraphView, type NeighbourOptions, type SpreadOptions, type WalkOptions } from "../graph/index.ts";
 import type { Item } from "../item/item.ts";
 import { checkId, idIn, itemKey, nodeName, nodeParts } from "../item/item-key.ts";
@@ -53,9 +53,13 @@ export class EngineReader implements CollectionReader {
   peek(id: string): Item | undefined | Promise<Item | undefined> {
     this.port.refuseClosed();
     const key = itemKey(this.facts.prefix, id);
-    const found = lookUp(this.scope.view.sources, key, this.scope.atSequence);
-    if (found instanceof Promise) return this.#peekLater(key, id);
-    return found === undefined ? undefined : this.#shown(found, id);
+    try {
+      const found = lookUp(this.scope.view.sources, key, this.scope.atSequence);
+      if (found instanceof Promise) return this.#peekLater(key, id);
+      return found === undefined ? undefined : this.#shown(found, id);
+    } catch (error) {
+      return this.#fallenBack(id, error);
+    }
   }
 
   async *scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
@@ -71,12 +75,17 @@ export class EngineReader implements CollectionReader {
     };
     const { atSequence } = hold;
     const nowMs = this.port.clock.nowMs();
-    for await (const batch of scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs })) {
-      for (const entry of batch) {
-        const item = this.#itemOf(entry, idIn(entry.key, prefix.length), withContent);
-        yield item instanceof Promise ? await item : item;
-        this.port.refuseClosed();
+    try {
+      for await (const batch of scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs })) {
+        for (const entry of batch) {
+          const item = this.#itemOf(entry, idIn(entry.key, prefix.length), withContent);
+          yield item instanceof Promise ? await item : item;
+          this.port.refuseClosed();
+        }
       }
+    } catch (error) {
+      this.port.readFailed(error);
+      throw error;
     }
   }
 
@@ -111,8 +120,24 @@ export class EngineReader implements CollectionReader {
 
   async #peekLater(key: Uint8Array, id: string): Promise<Item | undefined> {
     using hold = this.scope.hold();
-    const found = await lookUp(hold.view.sources, key, hold.atSequence);
-    return found === undefined ? undefined : await this.#shown(found, id);
+    try {
+      const found = await lookUp(hold.view.sources, key, hold.atSequence);
+      return found === undefined ? undefined : await this.#shown(found, id);
+    } catch (error) {
+      return this.#fallenBack(id, error);
+    }
+  }
+
+  /** At level memory-only an item that was read last stands in for what cannot be read; else there is the error. */
+  #fallenBack(id: string, error: unknown): Item | undefined {
+    this.port.readFailed(error);
+    if (this.port.level !== "memory-only" || this.scope.atSequence !== latestSequence) throw error;
+    const known = this.port.fallback.get(nodeName(this.name, id));
+    if (known === undefined) throw error;
+    if (known.item === undefined) return undefined;
+    const { entry, content } = known.item;
+    const names = { collection: this.name, id, level: this.port.level };
+    return new StoredItem(names, entry, new ItemRecord(entry.value), content);
   }
 
   #shown(entry: Entry, id: string): Item | undefined | Promise<Item | undefined> {
@@ -122,21 +147,36 @@ export class EngineReader implements CollectionReader {
 
   #itemOf(entry: Entry, id: string, withContent: boolean): Item | Promise<Item> {
     const record = new ItemRecord(entry.value);
-    const names = { collection: this.name, id, level: this.port.level };
-    if (!record.isInContentLog) return new StoredItem(names, entry, record);
+    const { level } = this.port;
+    const names = { collection: this.name, id, level };
+    if (!record.isInContentLog) {
+      if (level !== "normal" && this.scope.atSequence === latestSequence)
+        this.port.fallback.remember(nodeName(this.name, id), entry);
+      return new StoredItem(names, entry, record);
+    }
     if (!withContent) return new StoredItem(names, entry, record, null);
     return this.#fetched(names, entry, record);
   }
 
   /** The hold is taken in the turn in which the entry was found: until then nobody has freed its content. */
-  async #fetched(
-    names: ConstructorParameters<typeof StoredItem>[0],
-    entry: Entry,
-    record: ItemRecord,
-  ): Promise<StoredItem> {
+  async #fetched(names: ConstructorParameters<typeof StoredItem>[0], entry: Entry, record: ItemRecord): Promise<Item> {
     using _hold = this.scope.hold();
-    const content = await this.port.content.read(decodeHandle(record.contentBytes));
-    return new StoredItem(names, entry, record, content);
+    try {
+      const content = await this.port.content.read(decodeHandle(record.contentBytes));
+      if (this.#isNewest(entry)) this.port.fallback.remember(nodeName(this.name, names.id), entry, content);
+      return new StoredItem(names, entry, record, content);
+    } catch (error) {
+      const item = this.#fallenBack(names.id, error);
+      if (item === undefined) throw error;
+      return item;
+    }
+  }
+
+  /** It may have been written anew while its content was read. */
+  #isNewest({ key, sequence }: Entry): boolean {
+    if (this.scope.atSequence !== latestSequence) return false;
+    const found = lookUp(this.scope.view.sources, key);
+    return !(found instanceof Promise) && found?.sequence === sequence;
   }
 
   #edgeOf({ source, type, target, weight }: Edge): EdgeOf {

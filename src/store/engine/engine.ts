@@ -1,11 +1,14 @@
 /** The store behind `openStore`: what its parts do together. */
 
 import { HoldfastError, type Listener, Topic } from "../../base/index.ts";
-import type { StorageLevel } from "../../resilience/index.ts";
-import type { Wal } from "../../wal/index.ts";
+import type { CheckResult, StorageLevel } from "../../resilience/index.ts";
 import { compactionHost } from "../compaction/host.ts";
 import type { ConsolidateOptions, ConsolidationReport } from "../consolidation/report.ts";
 import type { ContentLog } from "../content/index.ts";
+import { FallbackItems } from "../degradation/fallback-items.ts";
+import type { LogHolder } from "../degradation/log-holder.ts";
+import { StorageGuard } from "../degradation/storage-guard.ts";
+import { StoreInspection } from "../degradation/store-inspection.ts";
 import type { Change, WriteOptions, WriteResult } from "../item/item.ts";
 import type { Collection, CollectionSettings, Store, StoreEvent, StoreSnapshot, StoreStatistics } from "../store.ts";
 import type { Catalog } from "./catalog.ts";
@@ -35,9 +38,11 @@ export class Engine implements Store, ReadPort, WritePort {
   readonly #writes: WritePath;
   readonly #events = new Topic<StoreEvent>("store");
   readonly #present: ReadScope;
+  readonly #inspection: StoreInspection;
+  readonly guard: StorageGuard;
+  readonly fallback: FallbackItems;
   #memory: MemoryLayer;
   #lastWrite: Promise<unknown> = Promise.resolve();
-  #level: StorageLevel = "normal";
   #closing: Promise<void> | undefined;
   #cancelMaintenance: (() => void) | undefined;
 
@@ -48,6 +53,23 @@ export class Engine implements Store, ReadPort, WritePort {
     this.#present = parts.holds.present;
     this.#writes = new WritePath(this);
     const { disk, clock } = parts;
+    this.fallback = new FallbackItems(clock);
+    this.guard = new StorageGuard({
+      ...{ clock, log: parts.log, queue: parts.queue },
+      publish: (event) => this.#events.publish(event),
+      save: (frozenOnly) => (frozenOnly ? this.#maintenance.flushFrozen() : this.#saveAll()),
+      savedSequence: () => parts.manifest.state.flushedPosition,
+      renewed: () => {
+        this.#lastWrite = Promise.resolve();
+      },
+      readSegments: () => this.#inspection.readSegments(),
+      apply: (planned) => this.#writes.replay(planned),
+    });
+    this.#inspection = new StoreInspection({
+      parts,
+      guard: this.guard,
+      publish: (event) => this.#events.publish(event),
+    });
     this.#maintenance = new Maintenance(
       {
         parts,
@@ -55,6 +77,7 @@ export class Engine implements Store, ReadPort, WritePort {
         rotate: () => this.#rotate(),
         durable: async () => void (await this.#lastWrite),
         failed: (what, error) => this.#failed(what, error),
+        guard: this.guard,
       },
       compactionHost({ kind: background, disk, clock }),
     );
@@ -69,7 +92,7 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   get level(): StorageLevel {
-    return this.#level;
+    return this.guard.level;
   }
 
   get clock(): EngineParts["clock"] {
@@ -88,7 +111,7 @@ export class Engine implements Store, ReadPort, WritePort {
     return this.#parts.views;
   }
 
-  get log(): Wal {
+  get log(): LogHolder {
     return this.#parts.log;
   }
 
@@ -125,11 +148,11 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   statistics(): StoreStatistics {
-    const { views, content, log, cache, holds } = this.#parts;
+    const { views, content, log, queue, cache, holds } = this.#parts;
     const { layers } = views.current;
     const memory = layers.filter((layer) => layer instanceof MemoryLayer);
     return {
-      level: this.#level,
+      level: this.guard.level,
       version: log.visibleSequence,
       durableVersion: log.durableSequence,
       memtableEntries: memory.reduce((sum, { source }) => sum + source.entries, 0),
@@ -140,9 +163,9 @@ export class Engine implements Store, ReadPort, WritePort {
           ...{ id, level, sizeBytes, entries, tombstones },
         })),
       contentFiles: content.statistics(),
-      logBytes: log.statistics.totalBytes,
+      logBytes: log.current.statistics.totalBytes,
       cacheBytes: cache.statistics.usedBytes,
-      queuedWrites: 0,
+      queuedWrites: queue.size,
       snapshots: holds.count,
       lost: [],
     };
@@ -154,18 +177,19 @@ export class Engine implements Store, ReadPort, WritePort {
 
   async flush(): Promise<void> {
     this.refuseClosed();
+    this.guard.refuseDegraded("nothing is flushed but by recovery");
     await this.#maintenance.flush();
   }
 
   async compact(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     await this.#maintenance.compact(options.signal);
   }
 
   async compactContent(
     options: { readonly minimumGarbage?: number; readonly signal?: AbortSignal } = {},
   ): Promise<{ readonly freedBytes: number }> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     return await this.#maintenance.compactContent(options.minimumGarbage, options.signal);
   }
 
@@ -174,7 +198,7 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   async maintain(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     await this.#maintenance.mergeDue(options.signal);
     await this.#maintenance.compactContent(undefined, options.signal);
     await this.#parts.deleteObsolete();
@@ -199,6 +223,8 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   wrote(durable: Promise<unknown>): void {
+    // One promise for all who share a sync.
+    if (durable !== this.#lastWrite) durable.catch(() => this.guard.logFailed());
     this.#lastWrite = durable;
     const { source } = this.#memory;
     const { memtableBytes, memtableEntries } = this.#parts.options;
@@ -207,8 +233,25 @@ export class Engine implements Store, ReadPort, WritePort {
     this.#maintenance.kick();
   }
 
-  logFailed(error: unknown): void {
-    this.#failed("log", error);
+  readFailed(error: unknown): void {
+    this.guard.readFailed(error);
+  }
+
+  checkHealth(): Promise<CheckResult> {
+    this.refuseClosed();
+    return this.#inspection.check();
+  }
+
+  #refuseMaintenance(): void {
+    this.refuseClosed();
+    this.guard.refuseDegraded("nothing is merged or compacted");
+  }
+
+  /** No log has it: it goes into segments, whatever it is. */
+  async #saveAll(): Promise<void> {
+    // What nobody needs any more makes room first; where it does not, there may be room all the same.
+    await this.#parts.deleteObsolete().catch(() => undefined);
+    await this.#maintenance.flush();
   }
 
   #rotate(): boolean {
@@ -224,7 +267,7 @@ export class Engine implements Store, ReadPort, WritePort {
     const { clock, options } = this.#parts;
     if (options.manual || this.#closing !== undefined) return;
     const maintain = (): void => {
-      this.maintain()
+      (this.guard.isDegraded ? Promise.resolve() : this.maintain())
         .catch((error: unknown) => this.#failed("maintenance", error))
         .finally(() => this.#scheduleMaintenance());
     };
@@ -238,15 +281,37 @@ export class Engine implements Store, ReadPort, WritePort {
   async #close(): Promise<void> {
     const { log, content, views, manifest, lock } = this.#parts;
     this.#cancelMaintenance?.();
+    // Whether all was synced has to be known while what was not can still be saved.
+    await this.#lastWrite.catch(() => undefined);
+    await this.guard.end();
+    await this.#lastWrite.catch(() => undefined);
+    const unsaved = this.#unsaved();
+    await this.#inspection.end();
     await this.#maintenance.stop();
     try {
-      await log.close();
+      if (log.failure === undefined) await log.close();
+      else await log.release();
     } finally {
       views.close();
       await content[Symbol.asyncDispose]().catch(() => undefined);
       await manifest.close().catch(() => undefined);
       await lock.release();
     }
+    if (unsaved !== undefined) throw unsaved;
+  }
+
+  #unsaved(): HoldfastError | undefined {
+    const { log, queue, manifest } = this.#parts;
+    const saved = Math.max(log.durableSequence, manifest.state.flushedPosition);
+    const unsynced = log.failure === undefined ? 0 : Math.max(0, log.visibleSequence - saved);
+    const count = queue.size + unsynced;
+    if (count === 0) return undefined;
+    const what = `${queue.size} queued and ${unsynced} visible writes did not reach the disk`;
+    return new HoldfastError("STORE_UNSAVED", `the store in ${this.folder} is closed, and ${what}`, {
+      cause: this.guard.lastError,
+      hint: "None of them was called durable. Write them again when the disk works.",
+      details: { path: this.folder, count, queued: queue.size, unsynced },
+    });
   }
 }
 

@@ -5,15 +5,18 @@
  * effect by one edit of the manifest, in the turn of which readers get the new layers. Readers never wait for any of it;
  * writers do where four layers wait to be flushed.
  *
- * What fails is told (event `failed`) and tried again with the next occasion; until then nothing has changed.
+ * What fails is told (event `failed`) and changes nothing. Flushes that fail are tried again by the guard of the
+ * storage; merges have a breaker of their own, for a merge that finds no room takes nothing away from writers.
  */
 
 import { HoldfastError, LinkedController, untilAborted } from "../../base/index.ts";
+import { breakerPresets, type CircuitBreaker, circuitBreaker, Refusal } from "../../resilience/index.ts";
 import type { CompactionHost } from "../compaction/host.ts";
 import type { CompactionInput, CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
 import { type PickedCompaction, pickCompaction, pickEverything } from "../compaction/pick.ts";
 import { sectionBuilders } from "../compaction/section-builders.ts";
+import type { StorageGuard } from "../degradation/storage-guard.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import type { StoreEvent } from "../store.ts";
 import { garbageValues } from "./content-catalog.ts";
@@ -22,6 +25,10 @@ import { flushLayer, type PreparedSegment } from "./flush.ts";
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
 import { SegmentLayer } from "./segment-layer.ts";
+
+/** After a merge that failed; then twice as long each time. */
+const firstMergeRetryMs = 1_000;
+const longestMergeRetryMs = 60_000;
 
 /** So many frozen layers may wait before writers do. */
 const frozenLimit = 4;
@@ -34,6 +41,8 @@ export interface MaintenancePort {
   /** Resolves once all that is visible now is durable. */
   durable(): Promise<void>;
   failed(what: string, error: unknown): void;
+  /** What guards the storage, as far as flushes are concerned. */
+  readonly guard: Pick<StorageGuard, "isDegraded" | "isFlushFailing" | "changed" | "flushed" | "flushFailed">;
 }
 
 export class Maintenance {
@@ -44,30 +53,52 @@ export class Maintenance {
   #merging: Promise<void> = Promise.resolve();
   #isMergeScheduled = false;
   #contentRun: Promise<unknown> | undefined;
+  readonly #mergeBreaker: CircuitBreaker;
+  #mergeFailures = 0;
+  #cancelMergeRetry: (() => void) | undefined;
 
   constructor(port: MaintenancePort, host: CompactionHost) {
     this.#port = port;
     this.#host = host;
+    const { clock } = port.parts;
+    this.#mergeBreaker = circuitBreaker({
+      ...breakerPresets.storage,
+      name: "store merges",
+      clock,
+      jitter: 0,
+      ramp: false,
+    });
   }
 
-  /** Resolves when a frozen layer has been flushed; undefined while there is room. Rejects with what kept it back. */
+  /** Resolves when it is worth looking again; undefined while there is room. Rejects with what keeps a flush back. */
   room(): Promise<void> | undefined {
-    return this.#frozen().length < frozenLimit ? undefined : this.flushFrozen();
+    if (this.#frozen().length < frozenLimit) return undefined;
+    const { guard } = this.#port;
+    return guard.isFlushFailing ? guard.changed : this.flushFrozen();
   }
 
   /** Flushes all frozen layers, those too that are frozen meanwhile. */
   flushFrozen(): Promise<void> {
-    this.#flushing ??= this.#flushAll().finally(() => {
-      this.#flushing = undefined;
-    });
+    this.#flushing ??= this.#flushAll()
+      .then(
+        () => this.#port.guard.flushed(),
+        (error: unknown) => {
+          if (!this.#stopping.signal.aborted) this.#port.guard.flushFailed(error);
+          throw error;
+        },
+      )
+      .finally(() => {
+        this.#flushing = undefined;
+      });
     return this.#flushing;
   }
 
   /** A layer was frozen. */
   kick(): void {
+    if (this.#port.guard.isFlushFailing) return;
     this.flushFrozen().then(
       () => this.#scheduleMerges(),
-      (error: unknown) => this.#port.failed("flush", error),
+      () => undefined,
     );
   }
 
@@ -111,6 +142,7 @@ export class Maintenance {
 
   /** Ends what is under way, and waits for it. Flushes are left undone: the log has what they would have written. */
   async stop(): Promise<void> {
+    this.#cancelMergeRetry?.();
     this.#stopping.abort(new HoldfastError("STORE_CLOSED", "the store was closed meanwhile"));
     await this.#host.close();
     await this.#flushing?.catch(() => undefined);
@@ -164,14 +196,34 @@ export class Maintenance {
   }
 
   #scheduleMerges(): void {
-    if (this.#isMergeScheduled || this.#port.parts.options.manual || this.#due() === undefined) return;
+    const { parts, guard } = this.#port;
+    if (this.#isMergeScheduled || parts.options.manual || guard.isDegraded || this.#due() === undefined) return;
+    const permit = this.#mergeBreaker.tryAcquire();
+    if (permit instanceof Refusal) return this.#mergeLater(permit.retryAfterMs ?? longestMergeRetryMs);
     this.#isMergeScheduled = true;
     this.mergeDue()
-      .then(() => this.#port.parts.deleteObsolete())
-      .catch((error: unknown) => this.#port.failed("compaction", error))
+      .then(() => parts.deleteObsolete())
+      .then(
+        () => {
+          this.#mergeFailures = 0;
+          permit.succeed();
+        },
+        (error: unknown) => {
+          permit.fail(error);
+          this.#port.failed("compaction", error);
+          this.#mergeLater(Math.min(longestMergeRetryMs, firstMergeRetryMs * 2 ** this.#mergeFailures++));
+        },
+      )
       .finally(() => {
         this.#isMergeScheduled = false;
       });
+  }
+
+  #mergeLater(delayMs: number): void {
+    this.#cancelMergeRetry?.();
+    if (this.#stopping.signal.aborted) return;
+    const retry = (): void => this.#scheduleMerges();
+    this.#cancelMergeRetry = this.#port.parts.clock.schedule(delayMs, retry, { background: true });
   }
 
   #due(): PickedCompaction | undefined {

@@ -18,6 +18,8 @@ import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import { openWal, type Wal } from "../../wal/index.ts";
 import { segmentsByAge } from "../compaction/pick.ts";
 import { ContentLog } from "../content/index.ts";
+import { LogHolder } from "../degradation/log-holder.ts";
+import { WriteQueue } from "../degradation/write-queue.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { currentName } from "../manifest/names.ts";
 import { type OpenedManifest, openManifest } from "../manifest/open-manifest.ts";
@@ -88,15 +90,17 @@ async function open(
     segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
   const catalog = new Catalog(manifest);
   const memory = new Recovered(checked);
-  const log = await openWal({
-    ...{ disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" },
+  const logOptions = { disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" };
+  const wal = await openWal({
+    ...logOptions,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onEntry: ({ sequence, payload }) => {
       if (sequence > manifest.state.flushedPosition) memory.apply(payload, sequence);
     },
   });
+  const log = new LogHolder(wal, () => openWal(logOptions));
   opening.add(() => log.close());
-  checkLog(opened, manifest, log, folder);
+  checkLog(opened, manifest, wal, folder);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
   const contentCatalog = new ManifestContentCatalog(manifest, deleteObsolete);
@@ -109,6 +113,7 @@ async function open(
   );
   const parts: EngineParts = {
     ...{ disk, folder, clock, options: checked, lock, manifest, log, content, cache, catalog, views, deleteObsolete },
+    queue: await WriteQueue.open(clock),
     holds: new Holds(views, () => log.visibleSequence),
     large: new LargeContent(content),
   };

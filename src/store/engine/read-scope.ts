@@ -8,6 +8,7 @@
 import type { Clock } from "../../base/index.ts";
 import type { StorageLevel } from "../../resilience/index.ts";
 import type { ContentLog } from "../content/index.ts";
+import type { FallbackItems } from "../degradation/fallback-items.ts";
 import { latestSequence } from "../entry.ts";
 import type { View, Views } from "./view.ts";
 
@@ -27,6 +28,10 @@ export interface ReadPort {
   readonly clock: Clock;
   readonly content: ContentLog;
   readonly level: StorageLevel;
+  /** Items that are answered for at level memory-only. */
+  readonly fallback: FallbackItems;
+  /** A read failed with this. */
+  readFailed(error: unknown): void;
   /** Throws STORE_CLOSED. */
   refuseClosed(): void;
 }
