@@ -23,7 +23,8 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** What begins with a byte order mark keeps it: it is a part of an id as any other. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);

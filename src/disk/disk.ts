@@ -117,3 +117,13 @@ export function refuseLarger(path: string, sizeBytes: number, limitBytes: number
     details: { path, sizeBytes, limitBytes },
   });
 }
+
+/** Throws DISK_IO where a read of a whole file brought less than its size: what is missing is not known to be nothing. */
+export function refuseShort(path: string, count: number, sizeBytes: number): void {
+  if (count === sizeBytes) return;
+  throw new HoldfastError("DISK_IO", `reading ${path} ended after ${count} of its ${sizeBytes} bytes`, {
+    hint: "Check the disk, and whether another program changes the file; then try again.",
+    retryable: true,
+    details: { path, count, sizeBytes },
+  });
+}

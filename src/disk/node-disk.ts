@@ -18,6 +18,7 @@ import {
   type OpenOptions,
   type ReadOptions,
   refuseLarger,
+  refuseShort,
 } from "./disk.ts";
 import { diskError, systemCodeOf, systemError } from "./disk-error.ts";
 import { findMount } from "./mount.ts";
@@ -47,7 +48,8 @@ export class NodeDisk implements Disk {
     const bytes = new Uint8Array(sizeBytes);
     const count = await file.readAt(bytes, 0);
     options.signal?.throwIfAborted();
-    return count === sizeBytes ? bytes : bytes.slice(0, count);
+    refuseShort(path, count, sizeBytes);
+    return bytes;
   }
 
   async writeFile(path: string, bytes: Uint8Array): Promise<void> {

@@ -160,7 +160,7 @@ export interface StoreOptions {
   readonly folder: string;
   readonly disk?: Disk;
   readonly clock?: Clock;
-  /** Nothing in the folder is changed or locked; a store that is open elsewhere is refused (STORE_LOCKED). */
+  /** Nothing of the store is changed, and writes are refused; one that is open elsewhere is too (STORE_LOCKED). */
   readonly readOnly?: boolean;
   /** `salvage` opens what can be read of a damaged store, and lists what was lost. Default `strict`. */
   readonly recovery?: "strict" | "salvage";

@@ -35,6 +35,7 @@ import {
   type OpenOptions,
   type ReadOptions,
   refuseLarger,
+  refuseShort,
 } from "../disk.ts";
 import { diskError, systemError } from "../disk-error.ts";
 import { type Fault, FaultPlan } from "./fault.ts";
@@ -147,7 +148,8 @@ export class SimDisk implements Disk {
     options.signal?.throwIfAborted();
     const bytes = new Uint8Array(sizeBytes);
     const count = await file.readAt(bytes, 0);
-    return bytes.subarray(0, count);
+    refuseShort(path, count, sizeBytes);
+    return bytes;
   }
 
   async writeFile(path: string, bytes: Uint8Array): Promise<void> {

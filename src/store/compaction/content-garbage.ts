@@ -1,8 +1,9 @@
 /**
- * How much of the content log nobody points to any more, by what a merge leaves out.
+ * How much of the content log nobody points to any more, by what a flush or a merge leaves out.
  *
- * An estimate from above where a newer version of an item took over the handle of an older one. What is garbage in the
- * end is found by the content log itself, which asks for each content whether it lives.
+ * A version may have taken over the handle of the one before it: that is no garbage as long as the newer one stays. An
+ * estimate all the same, for a newer version in a segment outside of the merge is not seen. What is garbage in the end
+ * is found by the content log itself, which asks for each content whether it lives.
  */
 
 import { HoldfastError } from "../../base/index.ts";
@@ -13,18 +14,46 @@ import { ItemRecord, recordHeadBytes } from "../item/record.ts";
 
 export class ContentGarbage {
   readonly #bytesByFile = new Map<number, number>();
+  /** What was left out since the last batch, by its place: once, however many versions pointed to it. */
+  readonly #dropped = new Map<string, ContentHandle>();
+  /** Older versions of the last one that was kept come after its batch. */
+  #lastKept: string | undefined;
 
   /** A version that is left out. */
   dropped(entry: Entry): void {
     const handle = contentHandleOf(entry);
     if (handle === undefined) return;
-    this.#bytesByFile.set(handle.file, (this.#bytesByFile.get(handle.file) ?? 0) + handle.length);
+    const place = placeOf(handle);
+    if (place !== this.#lastKept) this.#dropped.set(place, handle);
   }
 
-  /** Bytes of content by the file in which they were first written, the files ascending. */
-  get sums(): [contentFileId: number, bytes: number][] {
+  /** The next batch of versions that stay. */
+  kept(batch: readonly Entry[]): void {
+    for (const entry of this.#dropped.size === 0 ? [] : batch) {
+      const handle = contentHandleOf(entry);
+      if (handle !== undefined) this.#dropped.delete(placeOf(handle));
+    }
+    this.#count();
+    const last = batch.at(-1);
+    const handle = last && contentHandleOf(last);
+    this.#lastKept = handle && placeOf(handle);
+  }
+
+  /** Bytes of content by the file in which they were first written, the files ascending. To be asked at the end. */
+  sums(): [contentFileId: number, bytes: number][] {
+    this.#count();
     return [...this.#bytesByFile].sort(([a], [b]) => a - b);
   }
+
+  #count(): void {
+    for (const { file, length } of this.#dropped.values())
+      this.#bytesByFile.set(file, (this.#bytesByFile.get(file) ?? 0) + length);
+    this.#dropped.clear();
+  }
+}
+
+function placeOf({ file, row }: ContentHandle): string {
+  return `${file}/${row}`;
 }
 
 /** Where the content of an item lies; undefined where not in the content log, and for what is no record of ours. */

@@ -12,6 +12,7 @@ import { checkChange, type EdgeChange } from "../graph/edge.ts";
 import { encodeGraph } from "../graph/graph-segment.ts";
 import { isEdgeKey, parseKey } from "../item/item-key.ts";
 import { viewOf } from "../little-endian.ts";
+import type { Segment } from "../segment/segment.ts";
 import type { CollectionSettings } from "../store.ts";
 
 export interface DerivedSection {
@@ -25,6 +26,8 @@ export interface SectionBuilder {
   add(entry: Entry): void | Promise<void>;
   /** Called once, after the last entry; none where the entries give no cause for one. */
   finish(signal?: AbortSignal): Promise<readonly DerivedSection[]>;
+  /** In place of `finish`, where the segment comes to nothing: lets go of what it holds outside of itself. */
+  abandon?(): void;
 }
 
 /** A collection as far as builders have to know it. Plain data: it crosses to the worker with the job. */
@@ -35,8 +38,16 @@ export interface SectionCollection {
   readonly vectors?: CollectionSettings["vectors"];
 }
 
+/** What builders are told of the segment that they are for. */
+export interface SectionContext {
+  readonly fileId: number;
+  readonly collections: readonly SectionCollection[];
+  /** The segments that are merged into it: what was derived of them may be of use. Default: none. */
+  readonly inputs?: readonly Segment[];
+}
+
 /** New builders for one segment. */
-export type SectionBuilders = (collections: readonly SectionCollection[]) => readonly SectionBuilder[];
+export type SectionBuilders = (context: SectionContext) => readonly SectionBuilder[];
 
 export const graphSectionType = 256;
 

@@ -13,7 +13,11 @@ import { type Clock, HoldfastError, LinkedController, systemClock } from "../../
 import { type Disk, NodeDisk } from "../../disk/index.ts";
 import { fileName } from "../manifest/names.ts";
 import { temporaryPath } from "../segment/segment-writer.ts";
+import type { SectionBuilder, SectionContext } from "./derived-sections.ts";
 import { type CompactionJob, type CompactionOutcome, type CompactionProgress, runCompaction } from "./job.ts";
+import { sectionBuilders } from "./section-builders.ts";
+import { runInWorker, type WorkerRunOptions } from "./worker-run.ts";
+import { WorkerSectionBuilder } from "./worker-sections.ts";
 import { WorkerThread, type WorkerThreadOptions } from "./worker-thread.ts";
 
 export interface CompactionHostOptions {
@@ -41,7 +45,12 @@ export interface CompactionHost extends AsyncDisposable {
    * STORE_CLOSED after `close`, and where it came while the job ran.
    */
   run(job: CompactionJob, options?: HostRunOptions): Promise<CompactionOutcome>;
-  /** Aborts what runs, and waits for it. */
+  /**
+   * Builders for one segment that is written on this thread, as in a flush, and that work where compactions do. They
+   * throw STORE_WORKER as `run` does.
+   */
+  sectionBuilders(context: Omit<SectionContext, "inputs">): readonly SectionBuilder[];
+  /** Aborts the jobs that run, and waits for them. Builders that are in use fail. */
   close(): Promise<void>;
 }
 
@@ -81,12 +90,18 @@ class Host implements CompactionHost {
     }
   }
 
+  sectionBuilders(context: Omit<SectionContext, "inputs">): readonly SectionBuilder[] {
+    if (this.kind === "slices") return sectionBuilders(context);
+    const thread = (): WorkerThread => this.#usableThread();
+    return [new WorkerSectionBuilder({ thread, context, onEnd: (used) => this.#releaseWhenIdle(used) })];
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const linked of this.#running.keys()) linked.abort(closedError());
     await Promise.allSettled(this.#running.values());
     this.#cancelIdle?.();
-    await this.#thread?.terminate();
+    await this.#thread?.terminate(closedError());
     this.#thread = undefined;
   }
 
@@ -94,21 +109,23 @@ class Host implements CompactionHost {
     await this.close();
   }
 
-  async #runInWorker(
-    job: CompactionJob,
-    options: HostRunOptions & { readonly signal: AbortSignal; readonly isBackground: boolean },
-  ): Promise<CompactionOutcome> {
-    this.#cancelIdle?.();
-    if (this.#thread === undefined || this.#thread.isEnded) this.#thread = new WorkerThread(this.#options.worker ?? {});
-    const thread = this.#thread;
+  async #runInWorker(job: CompactionJob, options: WorkerRunOptions): Promise<CompactionOutcome> {
+    const thread = this.#usableThread();
     try {
-      return await thread.run(job, options);
+      return await runInWorker(thread, job, options);
     } catch (error) {
       if (thread.isEnded) await this.#removeOutput(job);
       throw error;
     } finally {
       this.#releaseWhenIdle(thread);
     }
+  }
+
+  #usableThread(): WorkerThread {
+    if (this.#isClosed) throw closedError();
+    this.#cancelIdle?.();
+    if (this.#thread === undefined || this.#thread.isEnded) this.#thread = new WorkerThread(this.#options.worker ?? {});
+    return this.#thread;
   }
 
   /** What a worker that ended left of its file, under either name: no manifest has it. */

@@ -2,9 +2,9 @@
  * A compaction: segments in, one segment out that answers as they did together.
  *
  * A job is plain data, so that it runs wherever there is a disk: in slices of the caller's thread, or in a worker. It
- * changes nothing but the one file that it makes. That file is written, made durable and read back whole, every byte of
- * it checked, before `runCompaction` returns; only then may an edit of the manifest put it in place of the inputs. After
- * a failure, and an abort, there is no file.
+ * changes nothing but the one file that it makes. That file is written, made durable and read back whole, every byte
+ * checked, before `runCompaction` returns; only then may an edit of the manifest put it in place of the inputs. After a
+ * failure, and an abort, there is no file.
  *
  * Of each key the newest version stays, and no older one: snapshots hold the files that they read, and so need nothing
  * of the new one.
@@ -106,7 +106,7 @@ export async function runCompaction(
   const file = await merged(disk, job, { ...options, garbage, kappa });
   if (file !== undefined) await readBack(disk, job, file, options);
   const entries = entriesIn(job) - (file?.entries ?? 0);
-  return { file, lost, dropped: { entries, garbage: garbage.sums }, kappaChanged: kappa.applied };
+  return { file, lost, dropped: { entries, garbage: garbage.sums() }, kappaChanged: kappa.applied };
 }
 
 interface MergeParts extends RunCompactionOptions {
@@ -121,7 +121,7 @@ async function merged(disk: Disk, job: CompactionJob, parts: MergeParts): Promis
   return await writeSegment({
     ...{ disk, folder, ...output, blockBytes, signal },
     batches: mergedBatches(inputs.sources, job, parts),
-    builders: builders(collections),
+    builders: builders({ fileId: output.fileId, collections, inputs: inputs.segments }),
   });
 }
 
@@ -145,6 +145,7 @@ async function* mergedBatches(
   });
   for await (const batch of batches) {
     doneEntries += batch.length;
+    garbage.kept(batch);
     if (doneEntries - reported >= progressEntries) {
       reported = doneEntries;
       // What expires is dropped, and kept as a tombstone: twice here.
@@ -155,6 +156,7 @@ async function* mergedBatches(
 }
 
 interface OpenInputs extends AsyncDisposable {
+  readonly segments: readonly Segment[];
   readonly sources: readonly CursorSource[];
 }
 
@@ -174,7 +176,7 @@ async function openInputs(disk: Disk, job: CompactionJob, signal: AbortSignal | 
         sources.push({ cursor: (options) => segment.cursor({ ...options, ...range }) });
       hidden.push(...(lostKeys ?? []));
     }
-    return { sources, [Symbol.asyncDispose]: close };
+    return { segments, sources, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;

@@ -6,10 +6,11 @@
  * the order stays. That is what lookups rest on: every version in a newer segment is newer than all versions of the
  * same key in older ones.
  *
- * Sizes grow by tiers. Four flushes (level 0) become a segment of level 1, four of these one of level 2, and so on: what
- * is written is written again once a level, and there are fewer than four segments of each. Where keys are overwritten,
- * segments do not grow with each merge; so a merge takes in the next older segment too where that is at most half as
- * large as what is merged anyway. Then the number of levels follows the size of what lives, not the number of writes.
+ * Sizes grow by tiers. Four flushes (level 0) become a segment of level 1, four of these one of level 2, and so on:
+ * what is written is written again once a level, and there are fewer than four segments of each. Where keys are
+ * overwritten, segments do not grow with each merge; so a merge takes in the next older segment too where that is at
+ * most half as large as what is merged anyway. Then the number of levels follows the size of what lives, not the number
+ * of writes.
  *
  * Beside that, deletions are carried to what they delete where at least a quarter of what is written for it are
  * tombstones; and a segment that mostly holds what expires is written anew, once an hour at most.

@@ -4,6 +4,7 @@
  */
 
 import { graphSectionBuilder, type SectionBuilders } from "./derived-sections.ts";
+import { vectorSectionBuilders } from "./vector-sections.ts";
 
-/** The graph. */
-export const sectionBuilders: SectionBuilders = () => [graphSectionBuilder()];
+/** The graph, and the vectors of each collection that has some. */
+export const sectionBuilders: SectionBuilders = (context) => [graphSectionBuilder(), ...vectorSectionBuilders(context)];

@@ -1,12 +1,11 @@
 /**
- * One worker as the thread of the store sees it. Whatever ends it (a crash, its heap's limit) fails the jobs that it
+ * One worker as the thread of the store sees it. Whatever ends it (a crash, its heap's limit) fails the tasks that it
  * had, and those alone: it is made anew by whoever needs another.
  */
 
 import { Worker } from "node:worker_threads";
-import { addAbortCallback, errorFromWire, errorText, HoldfastError, removeAbortCallback } from "../../base/index.ts";
-import type { CompactionJob, CompactionOutcome, CompactionProgress } from "./job.ts";
-import { type FromWorker, type ToWorker, withOwnBytes } from "./worker-message.ts";
+import { errorText, HoldfastError } from "../../base/index.ts";
+import type { FromWorker, ToWorker } from "./worker-message.ts";
 
 /** The entry of a worker: TypeScript beside the sources, JavaScript beside what was built of them. */
 const workerMain = new URL(import.meta.url.endsWith(".ts") ? "./worker-main.ts" : "./worker-main.js", import.meta.url);
@@ -18,92 +17,85 @@ export interface WorkerThreadOptions {
   readonly main?: URL | undefined;
 }
 
-export interface WorkerRunOptions {
-  readonly signal: AbortSignal;
-  readonly onProgress?: ((progress: CompactionProgress) => void) | undefined;
+export interface WorkerTask {
   /** The process may end although this is under way. */
   readonly isBackground: boolean;
-}
-
-interface Run extends WorkerRunOptions {
-  readonly resolve: (outcome: CompactionOutcome) => void;
-  readonly reject: (error: unknown) => void;
+  hear(message: FromWorker): void;
+  /** The worker ended, and surely writes no more: STORE_WORKER, retryable, or what it was terminated for. */
+  fail(error: HoldfastError): void;
 }
 
 export class WorkerThread {
   readonly #worker: Worker;
-  readonly #runs = new Map<number, Run>();
+  readonly #tasks = new Map<number, WorkerTask>();
   #lastId = 0;
   #isEnded = false;
+  #cause: unknown;
+  #reason: HoldfastError | undefined;
 
   constructor({ heapLimitMb, main = workerMain }: WorkerThreadOptions) {
     const limits = heapLimitMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapLimitMb } };
     this.#worker = new Worker(main, { name: "holdfast-store", ...limits });
     this.#worker.unref();
-    this.#worker.on("message", (message: FromWorker) => this.#hear(message));
-    this.#worker.on("messageerror", (error) => this.#end(error));
-    this.#worker.on("error", (error) => this.#end(error));
-    this.#worker.on("exit", (code) => this.#end(new Error(`it ended with code ${code}`)));
+    this.#worker.on("message", (message: FromWorker) => this.#tasks.get(message.id)?.hear(message));
+    this.#worker.on("messageerror", (error) => {
+      this.#noteEnd(error);
+      void this.#worker.terminate();
+    });
+    this.#worker.on("error", (error) => this.#noteEnd(error));
+    this.#worker.on("exit", (code) => this.#end(code));
   }
 
-  /** True from its end on: then it takes no more jobs. */
+  /** True from its end on: then it takes no more tasks. */
   get isEnded(): boolean {
     return this.#isEnded;
   }
 
   get isIdle(): boolean {
-    return this.#runs.size === 0;
+    return this.#tasks.size === 0;
   }
 
-  /**
-   * After an abort it waits until the worker has taken its file away; a job that was done before it heard of the abort
-   * is done. Throws STORE_WORKER, retryable, where the worker ended.
-   */
-  async run(job: CompactionJob, options: WorkerRunOptions): Promise<CompactionOutcome> {
-    options.signal.throwIfAborted();
+  /** The number that every message about this task carries. */
+  begin(task: WorkerTask): number {
     const id = ++this.#lastId;
-    const abort = (): void => this.#send({ kind: "abort", id });
-    addAbortCallback(options.signal, abort);
-    try {
-      return await new Promise((resolve, reject) => {
-        this.#runs.set(id, { ...options, resolve, reject });
-        this.#hold();
-        this.#send({ kind: "run", id, job: withOwnBytes(job) });
-      });
-    } finally {
-      removeAbortCallback(options.signal, abort);
-      this.#runs.delete(id);
-      this.#hold();
-    }
+    this.#tasks.set(id, task);
+    this.#hold();
+    return id;
   }
 
-  async terminate(): Promise<void> {
-    this.#isEnded = true;
-    await this.#worker.terminate();
+  /** What still comes for it is not heard any more. */
+  end(id: number): void {
+    this.#tasks.delete(id);
+    this.#hold();
   }
 
-  #send(message: ToWorker): void {
+  send(message: ToWorker): void {
     this.#worker.postMessage(message);
   }
 
-  /** Whoever waits for a job is waited for by the process. */
+  /** What it still had to do fails with this error. */
+  async terminate(reason?: HoldfastError): Promise<void> {
+    this.#noteEnd(reason);
+    this.#reason = reason;
+    await this.#worker.terminate();
+  }
+
+  /** Whoever waits for a task is waited for by the process. */
   #hold(): void {
-    const isAwaited = [...this.#runs.values()].some(({ isBackground }) => !isBackground);
+    const isAwaited = [...this.#tasks.values()].some(({ isBackground }) => !isBackground);
     if (isAwaited) this.#worker.ref();
     else this.#worker.unref();
   }
 
-  #hear(message: FromWorker): void {
-    const run = this.#runs.get(message.id);
-    if (run === undefined) return;
-    if (message.kind === "progress") run.onProgress?.(message.progress);
-    else if (message.kind === "done") run.resolve(message.outcome);
-    else run.reject(run.signal.aborted ? run.signal.reason : errorFromWire(message.error));
+  #noteEnd(cause: unknown): void {
+    this.#isEnded = true;
+    this.#cause ??= cause;
   }
 
-  #end(cause: unknown): void {
-    this.#isEnded = true;
-    for (const { reject } of this.#runs.values()) reject(endedError(cause));
+  /** Only now does it surely write no more. */
+  #end(code: number): void {
+    this.#noteEnd(new Error(`it ended with code ${code}`));
+    for (const task of [...this.#tasks.values()]) task.fail(this.#reason ?? endedError(this.#cause));
   }
 }
 

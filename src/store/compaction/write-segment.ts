@@ -46,6 +46,7 @@ export async function writeSegment(options: WriteSegmentOptions): Promise<Manife
     signal?.throwIfAborted();
     return manifestFileOf(await writer.finish(), level);
   } catch (error) {
+    for (const builder of builders) builder.abandon?.();
     await writer?.abandon();
     throw error;
   }

@@ -137,6 +137,11 @@ export class ContentLog implements AsyncDisposable {
     return new ContentLog(options);
   }
 
+  /** As `open`, of files that nobody may change: nothing is swept away. */
+  static forReading(options: ContentLogOptions): ContentLog {
+    return new ContentLog(options);
+  }
+
   /** A new file, to be filled and then staged or committed. */
   async write(): Promise<ContentWriter> {
     const { disk, folder, catalog } = this.#options;

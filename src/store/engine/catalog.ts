@@ -10,6 +10,7 @@ import { HoldfastError } from "../../base/index.ts";
 import type { SectionCollection } from "../compaction/derived-sections.ts";
 import { checkCollectionName, itemPrefix } from "../item/item-key.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import type { VectorSettings } from "../recall/index.ts";
 import type { CollectionSettings } from "../store.ts";
 import { wholeNumber } from "../vector/options.ts";
 
@@ -26,14 +27,14 @@ export const collectionLimits = { collections: 10_000, withVectors: 100, dimensi
 const valuePrefix = "collection.";
 
 export class Catalog {
-  readonly #manifest: Manifest;
+  readonly #manifest: Pick<Manifest, "state" | "apply">;
   readonly #byName = new Map<string, CollectionFacts>();
   /** Those that are being made. */
   readonly #making = new Map<string, Promise<CollectionFacts>>();
   #withVectors: readonly CollectionFacts[] = [];
   #next = 0;
 
-  constructor(manifest: Manifest) {
+  constructor(manifest: Pick<Manifest, "state" | "apply">) {
     this.#manifest = manifest;
     for (const [name, value] of manifest.state.values) {
       if (!name.startsWith(valuePrefix)) continue;
@@ -104,6 +105,15 @@ export class Catalog {
     if (settings.vectors !== undefined) this.#withVectors = [...this.#withVectors, facts];
     return facts;
   }
+}
+
+/** Throws STORE_COLLECTION where the collection was made without vectors. */
+export function vectorsOf({ name, settings }: CollectionFacts): VectorSettings {
+  if (settings.vectors !== undefined) return settings.vectors;
+  throw new HoldfastError("STORE_COLLECTION", `the collection ${name} was made without vectors`, {
+    hint: "Make a collection with { vectors: { dimension, metric } } for items with embeddings.",
+    details: { collection: name },
+  });
 }
 
 function checkedSettings(name: string, { vectors, uses }: CollectionSettings): CollectionSettings {

@@ -13,8 +13,8 @@ import { edgeEntry } from "../item/edge-entry.ts";
 import type { Change, ItemInput } from "../item/item.ts";
 import { checkCollectionName, checkId, type EdgeParts, itemKey, nodeName } from "../item/item-key.ts";
 import { encodeRecord } from "../item/record.ts";
-import { checkVector } from "../vector/options.ts";
-import type { Catalog, CollectionFacts } from "./catalog.ts";
+import { checkEmbedding } from "../recall/index.ts";
+import { type Catalog, type CollectionFacts, vectorsOf } from "./catalog.ts";
 import type { NewEntry } from "./commit-codec.ts";
 import { pinnedFlag } from "./stored-item.ts";
 import type { View } from "./view.ts";
@@ -103,7 +103,7 @@ function itemEntry(
   createdMs: number,
 ): NewEntry {
   const { content = null, embedding, metadata, kappa = 0, pinned = false, ttlMs } = input;
-  checkEmbedding(facts, embedding);
+  if (embedding !== undefined) checkEmbedding(embedding, vectorsOf(facts));
   if (typeof kappa !== "number" || !(kappa >= 0 && kappa <= 1))
     throw optionError("kappa", kappa, "a number from 0 to 1");
   if (ttlMs !== undefined && !(ttlMs > 0 && Number.isSafeInteger(Math.ceil(nowMs + ttlMs))))
@@ -118,19 +118,6 @@ function itemEntry(
     flags: pinned ? pinnedFlag : 0,
     kappa: Math.fround(kappa),
   };
-}
-
-/** As the vector index checks it, before anything is written. */
-function checkEmbedding({ name, settings }: CollectionFacts, embedding: Float32Array | undefined): void {
-  if (embedding === undefined) return;
-  const { vectors } = settings;
-  if (vectors === undefined) {
-    throw new HoldfastError("STORE_COLLECTION", `the collection ${name} was made without vectors`, {
-      hint: "Make a collection with { vectors: { dimension, metric } } for items with embeddings.",
-      details: { collection: name },
-    });
-  }
-  checkVector(embedding, vectors);
 }
 
 /** The entries of the commit, each key once, in the order of their keys' last changes. */

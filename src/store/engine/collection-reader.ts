@@ -9,6 +9,7 @@ import { checkId, idIn, itemKey, nodeName, nodeParts } from "../item/item-key.ts
 import { ItemRecord } from "../item/record.ts";
 import { lookUp } from "../merge/lookup.ts";
 import { scanEntries } from "../merge/scan.ts";
+import { checkEmbedding, type SearchFilters, searchLayers } from "../recall/index.ts";
 import type {
   CollectionReader,
   EdgeOf,
@@ -18,8 +19,9 @@ import type {
   SearchOptions,
   SearchResult,
 } from "../store.ts";
-import type { CollectionFacts } from "./catalog.ts";
+import { type CollectionFacts, vectorsOf } from "./catalog.ts";
 import type { Hold, ReadPort, ReadScope } from "./read-scope.ts";
+import { recalled } from "./recall.ts";
 import { StoredItem } from "./stored-item.ts";
 
 export class EngineReader implements CollectionReader {
@@ -35,6 +37,10 @@ export class EngineReader implements CollectionReader {
 
   get name(): string {
     return this.facts.name;
+  }
+
+  get filters(): SearchFilters {
+    return this.port.filters;
   }
 
   async get(id: string): Promise<Item | undefined> {
@@ -55,7 +61,7 @@ export class EngineReader implements CollectionReader {
     const key = itemKey(this.facts.prefix, id);
     try {
       const found = lookUp(this.scope.view.sources, key, this.scope.atSequence);
-      if (found instanceof Promise) return this.#peekLater(key, id);
+      if (found instanceof Promise) return this.#peekLater(found, id);
       return found === undefined ? undefined : this.#shown(found, id);
     } catch (error) {
       return this.#fallenBack(id, error);
@@ -89,8 +95,19 @@ export class EngineReader implements CollectionReader {
     }
   }
 
-  async search(_embedding: Float32Array, _options?: SearchOptions): Promise<SearchResult> {
-    throw new Error("to come");
+  async search(embedding: Float32Array, options: SearchOptions = {}): Promise<SearchResult> {
+    this.port.refuseClosed();
+    const settings = vectorsOf(this.facts);
+    const { k = 10, ef = 64, filter, signal } = options;
+    checkEmbedding(embedding, settings);
+    const rowFilter = filter === undefined ? undefined : this.port.filters.of(filter);
+    using hold = this.scope.hold();
+    const layers = await this.port.vectors.of(hold.view, this.facts, signal);
+    const nowMs = this.port.clock.nowMs();
+    const search = { k, ef: Math.max(k, ef), atSequence: hold.atSequence, nowMs, filter: rowFilter, signal };
+    const { hits, exact } = await searchLayers(layers, embedding, search);
+    const shown = hits.map(({ id, distance, sequence }) => ({ id, distance, version: sequence }));
+    return { hits: shown, exact, level: this.port.level };
   }
 
   async neighbours(id: string, options: NeighbourOptions = {}): Promise<EdgeOf[]> {
@@ -114,18 +131,16 @@ export class EngineReader implements CollectionReader {
     return this.#ownIds(graph.spread(named, options));
   }
 
-  async recall(_query: RecallQuery): Promise<Recalled[]> {
-    throw new Error("to come");
+  async recall(query: RecallQuery): Promise<Recalled[]> {
+    this.port.refuseClosed();
+    return await recalled(this, query);
   }
 
-  async #peekLater(key: Uint8Array, id: string): Promise<Item | undefined> {
+  /** The embeddings of these as the index keeps them; undefined where there is none. */
+  async embeddingsOf(ids: readonly string[]): Promise<(Float32Array | undefined)[]> {
     using hold = this.scope.hold();
-    try {
-      const found = await lookUp(hold.view.sources, key, hold.atSequence);
-      return found === undefined ? undefined : await this.#shown(found, id);
-    } catch (error) {
-      return this.#fallenBack(id, error);
-    }
+    const layers = await this.port.vectors.of(hold.view, this.facts);
+    return ids.map((id) => firstOf(layers, (layer) => layer.embeddingOf(id, hold.atSequence)));
   }
 
   /** At level memory-only an item that was read last stands in for what cannot be read; else there is the error. */
@@ -138,6 +153,17 @@ export class EngineReader implements CollectionReader {
     const { entry, content } = known.item;
     const names = { collection: this.name, id, level: this.port.level };
     return new StoredItem(names, entry, new ItemRecord(entry.value), content);
+  }
+
+  /** The hold keeps the view in which it is looked for, from the turn on in which that began. */
+  async #peekLater(finding: Promise<Entry | undefined>, id: string): Promise<Item | undefined> {
+    using _hold = this.scope.hold();
+    try {
+      const found = await finding;
+      return found === undefined ? undefined : await this.#shown(found, id);
+    } catch (error) {
+      return this.#fallenBack(id, error);
+    }
   }
 
   #shown(entry: Entry, id: string): Item | undefined | Promise<Item | undefined> {
@@ -199,6 +225,14 @@ export class EngineReader implements CollectionReader {
     }
     return own;
   }
+}
+
+function firstOf<T, Found>(list: readonly T[], find: (one: T) => Found | undefined): Found | undefined {
+  for (const one of list) {
+    const found = find(one);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 async function graphOf({ view, atSequence }: Hold): Promise<GraphView> {

@@ -12,16 +12,24 @@ import type { ManifestEdit, ManifestFile } from "../manifest/state.ts";
 const garbagePrefix = "garbage.";
 const noKey = new Uint8Array(0);
 
+export interface CatalogHooks {
+  /** In the turn in which the manifest changes: views pin what it names. */
+  onCommitted(): void;
+  deleteObsolete(): Promise<void>;
+}
+
+type CatalogManifest = Pick<Manifest, "state" | "apply" | "newFileId" | "pathOf">;
+
 export class ManifestContentCatalog implements ContentCatalog {
-  readonly #manifest: Manifest;
-  readonly #deleteObsolete: () => Promise<void>;
+  readonly #manifest: CatalogManifest;
+  readonly #hooks: CatalogHooks;
   /** Files of the catalog whose contents came from elsewhere too, or no longer from all that they did. */
   readonly files: readonly ContentFileFacts[];
   readonly garbage: ReadonlyMap<number, number>;
 
-  constructor(manifest: Manifest, deleteObsolete: () => Promise<void>) {
+  constructor(manifest: CatalogManifest, hooks: CatalogHooks) {
     this.#manifest = manifest;
-    this.#deleteObsolete = deleteObsolete;
+    this.#hooks = hooks;
     const { files, values } = manifest.state;
     this.files = [...files.values()].filter(({ kind }) => kind === "content").map((file) => factsOf(file, values));
     this.garbage = new Map(
@@ -45,15 +53,12 @@ export class ManifestContentCatalog implements ContentCatalog {
     const removed = remove.filter((id) => files.has(id)).map((id) => [`content.${id}`, null] as const);
     const cleared = gone.map((source) => [garbagePrefix + source, null] as const);
     const edit = editOf(add);
-    await this.#manifest.apply({
-      ...edit,
-      remove,
-      values: { ...Object.fromEntries([...removed, ...cleared]), ...edit.values },
-    });
+    const changed = { ...Object.fromEntries([...removed, ...cleared]), ...edit.values };
+    await this.#manifest.apply({ ...edit, remove, values: changed }, () => this.#hooks.onCommitted());
   }
 
   async release(): Promise<void> {
-    await this.#deleteObsolete();
+    await this.#hooks.deleteObsolete();
   }
 }
 

@@ -56,7 +56,8 @@ describe("the content log in the store", () => {
   });
 
   it("S7: integration 2: the call frees what is asked for, says how much, and is refused while another runs", async () => {
-    const { store, notes } = await opened(new SimDisk(), { manual: true });
+    const disk = new SimDisk();
+    const { store, notes } = await opened(disk, { manual: true });
     await fill(store, 100, 1);
     await store.flush();
     for (let place = 0; place < 100; place += 2) await notes.delete(`k${place}`);
@@ -65,6 +66,7 @@ describe("the content log in the store", () => {
     await expect(store.compactContent()).rejects.toMatchObject({ code: "STORE_COMPACTION_RUNNING", retryable: true });
     expect((await first).freedBytes).toBeGreaterThan(1_000);
     expect(await store.compactContent()).toEqual({ freedBytes: 0 });
+    expect([...disk.files()].filter(({ path }) => path.endsWith(".content"))).toHaveLength(1);
     const ended = AbortSignal.abort(new Error("no more"));
     await expect(store.compactContent({ minimumGarbage: 0, signal: ended })).rejects.toThrow("no more");
     expect((await notes.get("k1"))?.content).toBe(content(1, 1));

@@ -6,10 +6,12 @@ import type { ContentLog } from "../content/index.ts";
 import type { LogHolder } from "../degradation/log-holder.ts";
 import type { WriteQueue } from "../degradation/write-queue.ts";
 import type { Manifest } from "../manifest/manifest.ts";
+import type { SearchFilters } from "../recall/index.ts";
 import type { BlockCache } from "../segment/block-cache.ts";
 import type { Catalog } from "./catalog.ts";
 import type { LargeContent } from "./large-content.ts";
 import type { Holds } from "./read-scope.ts";
+import type { Vectors } from "./vector-layers.ts";
 import type { Views } from "./view.ts";
 
 /** With the defaults filled in. */
@@ -37,6 +39,8 @@ export interface EngineParts {
   readonly views: Views;
   readonly holds: Holds;
   readonly large: LargeContent;
+  readonly vectors: Vectors;
+  readonly filters: SearchFilters;
   /** Deletes the files that nobody names or reads any more. */
   readonly deleteObsolete: () => Promise<void>;
 }

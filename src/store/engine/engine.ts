@@ -10,6 +10,7 @@ import type { LogHolder } from "../degradation/log-holder.ts";
 import { StorageGuard } from "../degradation/storage-guard.ts";
 import { StoreInspection } from "../degradation/store-inspection.ts";
 import type { Change, WriteOptions, WriteResult } from "../item/item.ts";
+import type { SearchFilters } from "../recall/index.ts";
 import type { Collection, CollectionSettings, Store, StoreEvent, StoreSnapshot, StoreStatistics } from "../store.ts";
 import type { Catalog } from "./catalog.ts";
 import { EngineCollection } from "./collection.ts";
@@ -20,7 +21,7 @@ import { Maintenance } from "./maintenance.ts";
 import { MemoryLayer } from "./memory-layer.ts";
 import type { ReadPort, ReadScope } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
-import { VectorLayers } from "./vector-layers.ts";
+import type { Vectors } from "./vector-layers.ts";
 import type { Views } from "./view.ts";
 import { WritePath, type WritePort } from "./write-path.ts";
 
@@ -117,6 +118,14 @@ export class Engine implements Store, ReadPort, WritePort {
 
   get large(): LargeContent {
     return this.#parts.large;
+  }
+
+  get vectors(): Vectors {
+    return this.#parts.vectors;
+  }
+
+  get filters(): SearchFilters {
+    return this.#parts.filters;
   }
 
   get memory(): MemoryLayer {
@@ -257,7 +266,7 @@ export class Engine implements Store, ReadPort, WritePort {
   #rotate(): boolean {
     if (this.#memory.source.entries === 0) return false;
     this.#memory.source.freeze();
-    this.#memory = new MemoryLayer(new VectorLayers());
+    this.#memory = new MemoryLayer();
     const { views } = this.#parts;
     views.publish([this.#memory, ...views.current.layers]);
     return true;

@@ -27,11 +27,16 @@ export interface FlushOptions {
   readonly manifest: Manifest;
   readonly content: ContentLog;
   readonly contentFromBytes: number;
-  readonly builders: readonly SectionBuilder[];
+  readonly builders: (fileId: number) => readonly SectionBuilder[];
   /** What expires up to this time counts as deleted. */
   readonly nowMs: number;
   /** Opens the segment for readers. */
   readonly prepare: (file: ManifestFile) => Promise<PreparedSegment>;
+  /**
+   * Awaited before the edit: what the layer holds has to be durable in the log, or the log would end before the position
+   * from which it is said to go on.
+   */
+  readonly durable: () => Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,13 +57,15 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
   const kept = compactEntries([table], { snapshots: [], isBottom: false, nowMs, ...(signal ? { signal } : {}) });
   let prepared: PreparedSegment | undefined;
   try {
+    const fileId = manifest.newFileId();
     const file = await writeSegment({
-      ...{ disk, folder, fileId: manifest.newFileId(), level: 0, signal, builders },
+      ...{ disk, folder, fileId, level: 0, signal, builders: builders(fileId) },
       batches: contents.movedOf(kept),
     });
     assert(file !== undefined, "of a table with entries a segment has some");
     const staged = await contents.stage();
     prepared = await options.prepare(file);
+    await options.durable(); // mutant: flush-before-log
     const { add = [], values = {} } = staged === undefined ? {} : editOf([staged.written]);
     const flushedPosition = table.sequences.largest;
     await manifest.apply({ add: [file, ...add], values, flushedPosition }, () => {

@@ -11,6 +11,7 @@
 
 import { HoldfastError, LinkedController, untilAborted } from "../../base/index.ts";
 import { breakerPresets, type CircuitBreaker, circuitBreaker, Refusal } from "../../resilience/index.ts";
+import type { SectionBuilder, SectionContext } from "../compaction/derived-sections.ts";
 import type { CompactionHost } from "../compaction/host.ts";
 import type { CompactionInput, CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
@@ -25,6 +26,7 @@ import { flushLayer, type PreparedSegment } from "./flush.ts";
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
 import { SegmentLayer } from "./segment-layer.ts";
+import type { Layer } from "./view.ts";
 
 /** After a merge that failed; then twice as long each time. */
 const firstMergeRetryMs = 1_000;
@@ -134,7 +136,10 @@ export class Maintenance {
     const run = this.#compactContent(minimumGarbage, signal);
     this.#contentRun = run;
     try {
-      return await run;
+      const result = await run;
+      // The run itself was a reader of the old files.
+      await this.#port.parts.deleteObsolete();
+      return result;
     } finally {
       this.#contentRun = undefined;
     }
@@ -168,9 +173,10 @@ export class Maintenance {
     const beganMs = clock.monotonicMs();
     const file = await flushLayer(layer, {
       ...{ disk, folder, manifest, content, contentFromBytes: options.contentFromBytes },
-      builders: sectionBuilders(catalog.sections),
+      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections }),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
+      durable: () => this.#port.durable(),
       prepare: (written) => this.#prepared(written, [layer]),
     });
     if (file === undefined) {
@@ -183,7 +189,7 @@ export class Maintenance {
   }
 
   async #prepared(file: ManifestFile, old: readonly (MemoryLayer | SegmentLayer)[]): Promise<PreparedSegment> {
-    const { disk, folder, cache, views } = this.#port.parts;
+    const { disk, folder, cache, views, vectors } = this.#port.parts;
     const layer = await SegmentLayer.open({ disk, folder, cache, file });
     try {
       await layer.load();
@@ -192,7 +198,20 @@ export class Maintenance {
       await layer.close();
       throw error;
     }
-    return { publish: () => views.replace(old, [layer]), abandon: () => layer.close() };
+    const isNewer = (other: Layer): boolean => isBefore(views.current.layers, other, old[0]!);
+    const tell = await vectors.prepared(layer, isNewer);
+    return {
+      publish: () => {
+        tell(views.current.layers.filter(isNewer));
+        views.replace(old, [layer]);
+      },
+      abandon: () => layer.close(),
+    };
+  }
+
+  /** Where there are vectors, in the worker: a graph over them takes long. */
+  #builders(context: Omit<SectionContext, "inputs">): readonly SectionBuilder[] {
+    return context.collections.length === 0 ? sectionBuilders(context) : this.#host.sectionBuilders(context);
   }
 
   #scheduleMerges(): void {
@@ -316,4 +335,8 @@ export class Maintenance {
     this.#merging = turn.catch(() => undefined);
     await turn;
   }
+}
+
+function isBefore(layers: readonly Layer[], one: Layer, other: Layer): boolean {
+  return layers.indexOf(one) < layers.indexOf(other);
 }

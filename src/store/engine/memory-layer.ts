@@ -7,26 +7,21 @@ import { edgeChangeOf } from "../compaction/derived-sections.ts";
 import type { Entry } from "../entry.ts";
 import { GraphDelta } from "../graph/index.ts";
 import { Memtable } from "../memtable/memtable.ts";
-import type { VectorLayers } from "./vector-layers.ts";
+import { MemoryVectors } from "./vector-layers.ts";
 
 export class MemoryLayer {
   readonly source = new Memtable();
   readonly graph = new GraphDelta();
-  readonly vectors: VectorLayers;
+  readonly vectors = new MemoryVectors();
   readonly isLoaded = true;
   readonly hasGraph = true;
 
-  constructor(vectors: VectorLayers) {
-    this.vectors = vectors;
-  }
-
-  /** Of one commit, all at once: readers see all of them or none. */
+  /** Of one commit, all at once: readers see all of them or none. Vectors are noted by `Vectors`, which knows them all. */
   apply(entries: readonly Entry[]): void {
     for (const entry of entries) {
       this.source.put(entry);
       const change = edgeChangeOf(entry);
       if (change !== undefined) this.graph.write(change);
     }
-    this.vectors.note(entries);
   }
 }

@@ -13,7 +13,7 @@
  */
 
 import { join } from "node:path";
-import { HoldfastError, systemClock } from "../../base/index.ts";
+import { type Clock, HoldfastError, systemClock } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import { openWal, type Wal } from "../../wal/index.ts";
 import { segmentsByAge } from "../compaction/pick.ts";
@@ -24,6 +24,7 @@ import type { Manifest } from "../manifest/manifest.ts";
 import { currentName } from "../manifest/names.ts";
 import { type OpenedManifest, openManifest } from "../manifest/open-manifest.ts";
 import { manifestError } from "../manifest/walk.ts";
+import { SearchFilters } from "../recall/index.ts";
 import { BlockCache } from "../segment/block-cache.ts";
 import type { Store, StoreOptions } from "../store.ts";
 import { Catalog } from "./catalog.ts";
@@ -33,10 +34,12 @@ import { Engine } from "./engine.ts";
 import type { EngineOptions, EngineParts } from "./engine-parts.ts";
 import { LargeContent } from "./large-content.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import { openReadOnly } from "./read-only-store.ts";
 import { Holds } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
+import { lockStore } from "./store-lock.ts";
 import { checkedStoreOptions } from "./store-options.ts";
-import { VectorLayers } from "./vector-layers.ts";
+import { Vectors } from "./vector-layers.ts";
 import { Views } from "./view.ts";
 
 /**
@@ -47,8 +50,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const checked = checkedStoreOptions(options);
   const { disk = new NodeDisk(), folder, signal } = options;
   signal?.throwIfAborted();
+  if (options.readOnly === true) return await openReadOnly(options);
   await disk.makeFolder(folder);
-  const lock = await locked(disk, folder);
+  const lock = await lockStore(disk, folder);
   const opening = new Opening();
   try {
     return await open(options, checked, disk, lock, opening);
@@ -89,7 +93,7 @@ async function open(
   for (const file of segmentsByAge(manifest.state.files.values()))
     segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
   const catalog = new Catalog(manifest);
-  const memory = new Recovered(checked);
+  const memory = new Recovered(checked, catalog, clock);
   const logOptions = { disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" };
   const wal = await openWal({
     ...logOptions,
@@ -103,7 +107,8 @@ async function open(
   checkLog(opened, manifest, wal, folder);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
-  const contentCatalog = new ManifestContentCatalog(manifest, deleteObsolete);
+  const onCommitted = (): void => views.publish(views.current.layers);
+  const contentCatalog = new ManifestContentCatalog(manifest, { deleteObsolete, onCommitted });
   const content = await ContentLog.open({ disk, folder, catalog: contentCatalog });
   const layers = memory.layers();
   const views = new Views(
@@ -116,6 +121,8 @@ async function open(
     queue: await WriteQueue.open(clock),
     holds: new Holds(views, () => log.visibleSequence),
     large: new LargeContent(content),
+    vectors: new Vectors({ views, catalog, clock }),
+    filters: new SearchFilters(),
   };
   return new Engine(parts, layers[0], { background, onEvent: options.onEvent });
 }
@@ -123,42 +130,31 @@ async function open(
 /** What the log holds and the segments do not. */
 class Recovered {
   readonly #options: EngineOptions;
+  readonly #catalog: Catalog;
+  readonly #clock: Clock;
   readonly #frozen: MemoryLayer[] = [];
-  #layer = newLayer();
+  #layer = new MemoryLayer();
 
-  constructor(options: EngineOptions) {
+  constructor(options: EngineOptions, catalog: Catalog, clock: Clock) {
     this.#options = options;
+    this.#catalog = catalog;
+    this.#clock = clock;
   }
 
   apply(payload: Uint8Array, sequence: number): void {
-    this.#layer.apply(decodeCommit(payload, sequence));
+    const commit = decodeCommit(payload, sequence);
+    this.#layer.apply(commit);
+    this.#layer.vectors.note(commit, this.#catalog.withVectors, this.#clock);
     const { entries, usedBytes } = this.#layer.source;
     if (entries < this.#options.memtableEntries && usedBytes < this.#options.memtableBytes) return;
     this.#layer.source.freeze();
     this.#frozen.unshift(this.#layer);
-    this.#layer = newLayer();
+    this.#layer = new MemoryLayer();
   }
 
   /** Newest first; the first one is to be written to. */
   layers(): [MemoryLayer, ...MemoryLayer[]] {
     return [this.#layer, ...this.#frozen];
-  }
-}
-
-function newLayer(): MemoryLayer {
-  return new MemoryLayer(new VectorLayers());
-}
-
-async function locked(disk: Disk, folder: string): Promise<DiskLock> {
-  try {
-    return await disk.lock(join(folder, "store"));
-  } catch (cause) {
-    if (!HoldfastError.is(cause) || cause.code !== "DISK_LOCKED") throw cause;
-    throw new HoldfastError("STORE_LOCKED", `the store in ${folder} is open elsewhere: ${cause.rawMessage}`, {
-      cause,
-      hint: "One process at a time owns a store: end the other one, or ask it.",
-      details: { ...cause.details, path: folder },
-    });
   }
 }
 

@@ -10,6 +10,8 @@ import type { StorageLevel } from "../../resilience/index.ts";
 import type { ContentLog } from "../content/index.ts";
 import type { FallbackItems } from "../degradation/fallback-items.ts";
 import { latestSequence } from "../entry.ts";
+import type { SearchFilters } from "../recall/index.ts";
+import type { Vectors } from "./vector-layers.ts";
 import type { View, Views } from "./view.ts";
 
 export interface Hold extends Disposable {
@@ -32,6 +34,8 @@ export interface ReadPort {
   readonly fallback: FallbackItems;
   /** A read failed with this. */
   readFailed(error: unknown): void;
+  readonly vectors: Vectors;
+  readonly filters: SearchFilters;
   /** Throws STORE_CLOSED. */
   refuseClosed(): void;
 }

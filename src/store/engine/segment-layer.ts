@@ -9,6 +9,8 @@ import type { ManifestFile } from "../manifest/state.ts";
 import type { LookupSource } from "../merge/lookup.ts";
 import type { BlockCache } from "../segment/block-cache.ts";
 import { openSegment, type Segment } from "../segment/segment.ts";
+import type { CollectionFacts } from "./catalog.ts";
+import { SegmentVectors } from "./vector-layers.ts";
 
 export interface OpenLayerOptions {
   readonly disk: Disk;
@@ -21,6 +23,7 @@ export class SegmentLayer {
   readonly file: ManifestFile;
   readonly source: LookupSource & CursorSource;
   readonly hasGraph: boolean;
+  readonly vectors = new SegmentVectors();
   readonly #segment: Segment;
   #isLoaded = false;
   #graph: GraphLayer | undefined;
@@ -59,6 +62,10 @@ export class SegmentLayer {
     if (this.#graph !== undefined || !this.hasGraph) return;
     const bytes = await this.#segment.section(graphSectionType);
     if (bytes !== undefined) this.#graph ??= adoptGraph(bytes);
+  }
+
+  async loadVectors(facts: CollectionFacts): Promise<void> {
+    await this.vectors.load(this, facts);
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,8 @@ export type Layer = MemoryLayer | SegmentLayer;
 export class View {
   readonly layers: readonly Layer[];
   readonly sources: readonly (LookupSource & CursorSource)[];
+  /** Numbers of the collections of which every layer's vectors know what hides them. */
+  readonly linked = new Set<number>();
   readonly #pin: Pin;
   readonly #onReleased: (view: View) => void;
   #holders = 1;

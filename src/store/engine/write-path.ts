@@ -132,11 +132,13 @@ export class WritePath {
 
   /** One turn. */
   #take(planned: readonly Planned[]): { readonly sequence: number; readonly durable: Promise<void> } {
-    const { views, log, memory, fallback } = this.#port;
+    const { views, log, memory, vectors, fallback } = this.#port;
     for (const change of planned) this.#refuseConflict(change);
     const entries = entriesOf(planned, views.current);
     const { sequence, durable } = submitted(log.current, encodeCommit(entries));
-    memory.apply(numbered(entries, sequence));
+    const commit = numbered(entries, sequence);
+    memory.apply(commit);
+    vectors.note(memory.vectors, commit);
     if (fallback.size > 0) for (const change of planned) if (change.kind === "item") fallback.forget(change.name);
     this.#port.wrote(durable);
     return { sequence, durable };

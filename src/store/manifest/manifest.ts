@@ -90,7 +90,8 @@ export class Manifest implements AsyncDisposable {
       const next = afterEdit(this.state, edit, this.#nextFileId);
       if (this.#isInDoubt || this.#isGrown()) await this.#rewrite(next);
       else await this.#append(edit, next.nextFileId);
-      this.#nextFileId = next.nextFileId;
+      // Others may have been given out meanwhile.
+      this.#nextFileId = Math.max(this.#nextFileId, next.nextFileId);
       this.#versions.publish(next);
       onApplied?.(next);
       return next;

@@ -8,7 +8,7 @@ import { compareKeys } from "../key.ts";
 import { checksumAt } from "../little-endian.ts";
 import { scanEntries } from "../merge/scan.ts";
 import { plainEntry, randomEntry, randomKey, tombstone, VersionModel } from "../testing/model.ts";
-import { folder, opened, type TestSegment, withBytes, written } from "../testing/segments.ts";
+import { folder, opened, type TestSegment, withBytes, withFiles, written } from "../testing/segments.ts";
 import { gathered, rest, walked } from "../testing/walk.ts";
 import { corruptError, type SegmentDamage } from "./damage.ts";
 import type { Segment } from "./segment.ts";
@@ -87,6 +87,26 @@ describe("a damaged segment", () => {
           code: "STORE_SEGMENT_CORRUPT",
           details: { path: test.path },
         });
+    }
+  });
+
+  it("S8: the check of a segment reads block by block what cannot be read at once", async () => {
+    const { test, model } = await small();
+    for (const [readable, damaged] of [
+      [2_000, false],
+      [100, true],
+    ] as const) {
+      const disk = withFiles(test.disk, (file) => {
+        const readAt = file.readAt.bind(file);
+        // The first run of blocks begins there, and the first block.
+        file.readAt = async (target, offset) =>
+          offset === 64 && target.length > readable ? 0 : await readAt(target, offset);
+      });
+      await using segment = await opened({ ...test, disk });
+      const { entries, damages } = await verifySegment(segment);
+      expect(entries < model.entries.length).toBe(damaged);
+      expect(entries).toBeGreaterThan(0);
+      expect(damages.map(({ section, offset }) => [section, offset])).toEqual(damaged ? [["data", 64]] : []);
     }
   });
 

@@ -3,7 +3,7 @@
 import { type Entry, entryKind } from "../entry.ts";
 import { compareKeys, hashKey } from "../key.ts";
 import type { Block } from "./block.ts";
-import type { BlockSection } from "./block-section.ts";
+import type { BlockRun, BlockSection } from "./block-section.ts";
 import { corruptError, damageOf, type SegmentDamage } from "./damage.ts";
 import type { Filter } from "./filter.ts";
 import { headerFault } from "./footer.ts";
@@ -20,6 +20,11 @@ export interface SegmentVerification {
 
 /** What a tombstone has to be found as once more. */
 type Twin = Pick<Entry, "key" | "sequence">;
+
+type Visit = (block: Block, place: number) => void;
+
+/** By one read: a millisecond or two of checking. */
+const runLimitBytes = 256 * 1024;
 
 const hash = new Uint32Array(2);
 
@@ -57,10 +62,14 @@ class Verification {
     try {
       await work();
     } catch (error) {
-      const damage = damageOf(error);
-      if (damage === undefined) throw error;
-      this.#damages.push(damage);
+      this.#noteError(error);
     }
+  }
+
+  #noteError(error: unknown): void {
+    const damage = damageOf(error);
+    if (damage === undefined) throw error;
+    this.#damages.push(damage);
   }
 
   #note(type: number, offset: number, reason: string): void {
@@ -105,16 +114,37 @@ class Verification {
     if (isWhole && seen !== expected.length) this.#note(sectionType.tombstones, dataOffset, "some are missing");
   }
 
-  async #eachBlock(section: BlockSection, visit: (block: Block, place: number) => void): Promise<void> {
-    for (let place = 0; place < section.index.blocks; place++) {
-      await this.#noting(async () => {
-        // From the disk, whatever the cache holds.
-        const run = await section.loadRun(place, place, { withGap: true });
+  async #eachBlock(section: BlockSection, visit: Visit): Promise<void> {
+    const { blocks, offsets, lengths } = section.index;
+    for (let first = 0, last = 0; first < blocks; first = last + 1) {
+      last = first;
+      while (last + 1 < blocks && offsets[last + 1] + lengths[last + 1] - offsets[first] <= runLimitBytes) last++;
+      this.#signal?.throwIfAborted();
+      await this.#eachOfRun(section, first, last, visit);
+    }
+  }
+
+  /** From the disk, whatever the cache holds. Where a run cannot be read, what can be of it, block by block. */
+  async #eachOfRun(section: BlockSection, first: number, last: number, visit: Visit): Promise<void> {
+    let run: BlockRun;
+    try {
+      run = await section.loadRun(first, last, { withGap: true });
+    } catch (error) {
+      if (first === last || damageOf(error) === undefined) return this.#noteError(error);
+      for (let place = first; place <= last; place++) await this.#eachOfRun(section, place, place, visit);
+      return;
+    }
+    for (let place = first; place <= last; place++) {
+      try {
         const block = section.check(run, place);
-        if (run.bytes.subarray(block.bytes.length).some((byte) => byte !== 0))
+        const from = section.index.offsets[place] - run.start + block.bytes.length;
+        const to = place === last ? run.bytes.length : section.index.offsets[place + 1] - run.start;
+        if (run.bytes.subarray(from, to).some((byte) => byte !== 0))
           throw corruptError(section.damageAt(place, "what follows the block is not empty"));
         visit(block, place);
-      });
+      } catch (error) {
+        this.#noteError(error);
+      }
     }
   }
 

@@ -48,6 +48,10 @@ const tableStart = 64;
 const headerSum = 252;
 const sectionNames = ["vectors", "codes", "ids", "live", "levels", "base", "upper"] as const;
 
+/** What is worked on between two pauses. */
+const pieceBytes = 2 ** 20;
+const pieceRows = 4_096;
+
 type Checksum = (bytes: Uint8Array, seed: number) => number;
 
 export function encodeIndex(core: IndexCore, options: VectorSerialiseOptions): Uint8Array<ArrayBuffer> {
@@ -120,7 +124,8 @@ function corrupt(what: string, offset: number): HoldfastError {
   });
 }
 
-export function decodeIndex(given: Uint8Array, options: VectorAdoptOptions): IndexCore {
+/** The work of adopting, as pieces of about a millisecond, with a pause after every one; the bytes stay as they are. */
+export function* decodeWork(given: Uint8Array, options: VectorAdoptOptions): Generator<void, IndexCore, void> {
   // The slice of a Node Buffer is no copy.
   const bytes = new Uint8Array(given.buffer, given.byteOffset, given.length);
   const { fileId = 0n, checksum = crc32, exactBelow = 10_000 } = options;
@@ -133,7 +138,7 @@ export function decodeIndex(given: Uint8Array, options: VectorAdoptOptions): Ind
   if (graphRows > count || liveRows > count) throw corrupt("it says more rows than it has", 52);
   const rowBytes = padded(dimension * 4);
   const codeRowBytes = quantisation === "int8" ? Math.ceil(dimension / 16) * 16 + 16 : 0;
-  const [vectors, codes, ids, live, levels, base, upper] = sectionsIn(bytes, view, checksum, fileId, [
+  const [vectors, codes, ids, live, levels, base, upper] = (yield* sectionsIn(bytes, view, checksum, fileId, [
     count * rowBytes,
     count * codeRowBytes,
     count * 4,
@@ -141,21 +146,21 @@ export function decodeIndex(given: Uint8Array, options: VectorAdoptOptions): Ind
     graphRows,
     graphRows * connectivity * 8,
     upperLists * connectivity * 4,
-  ]) as [Section, Section, Section, Section, Section, Section, Section];
+  ])) as [Section, Section, Section, Section, Section, Section, Section];
   const graph = new LinkGraph(connectivity);
   graph.levels = levels.bytes.slice();
-  graph.base = wordsOf(base.bytes);
-  graph.upper = wordsOf(upper.bytes);
+  graph.base = yield* wordsOf(base.bytes);
+  graph.upper = yield* wordsOf(upper.bytes);
   graph.count = graphRows;
   graph.upperLists = upperLists;
   graph.entry = entry;
   checkLevels(graph, levels.offset);
-  for (let level = 0; level <= graph.topLevel; level++) checkLinks(graph, level, level === 0 ? base : upper);
+  for (let level = 0; level <= graph.topLevel; level++) yield* checkLinks(graph, level, level === 0 ? base : upper);
   const core = new IndexCore(settings, count, options.kernels, graph);
-  takeRows(core, vectors, codes, count);
-  core.ids = wordsOf(ids.bytes);
-  core.live = wordsOf(live.bytes);
-  checkIds(core, liveRows, ids.offset, live.offset);
+  yield* takeRows(core, vectors, codes, count);
+  core.ids = yield* wordsOf(ids.bytes);
+  core.live = yield* wordsOf(live.bytes);
+  yield* checkIds(core, liveRows, ids.offset, live.offset);
   return core;
 }
 
@@ -201,15 +206,16 @@ function headerOf(bytes: Uint8Array, checksum: Checksum, fileId: bigint): DataVi
 }
 
 /** The sections, whose lengths follow from the header, after their checksums. */
-function sectionsIn(
+function* sectionsIn(
   bytes: Uint8Array,
   view: DataView,
   checksum: Checksum,
   fileId: bigint,
   lengths: readonly number[],
-): Section[] {
+): Generator<void, Section[], void> {
   let offset = headerBytes;
-  const sections = lengths.map((length, place): Section => {
+  const sections: Section[] = [];
+  for (const [place, length] of lengths.entries()) {
     const name = sectionNames[place]!;
     const at = tableStart + place * 24;
     if (view.getBigUint64(at, true) !== BigInt(offset) || view.getBigUint64(at + 8, true) !== BigInt(length)) {
@@ -217,20 +223,28 @@ function sectionsIn(
     }
     if (offset + padded(length) > bytes.length) throw corrupt(`section ${name} is cut off`, bytes.length);
     const whole = bytes.subarray(offset, offset + padded(length));
-    if (boundChecksum(checksum, fileId, offset, whole) !== view.getUint32(at + 16, true)) {
-      throw corrupt(`the checksum of section ${name} is wrong`, offset);
+    let sum = boundChecksum(checksum, fileId, offset, whole.subarray(0, pieceBytes));
+    for (let from = pieceBytes; from < whole.length; from += pieceBytes) {
+      yield;
+      sum = checksum(whole.subarray(from, from + pieceBytes), sum) >>> 0;
     }
-    const section = { bytes: whole.subarray(0, length), offset };
+    if (sum !== view.getUint32(at + 16, true)) throw corrupt(`the checksum of section ${name} is wrong`, offset);
+    sections.push({ bytes: whole.subarray(0, length), offset });
     offset += whole.length;
-    return section;
-  });
+    yield;
+  }
   if (offset !== bytes.length) throw corrupt("bytes follow after the last section", offset);
   return sections;
 }
 
 /** A copy, for the index will change and the file's bytes are not its own. */
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.slice().buffer);
+function* wordsOf(bytes: Uint8Array): Generator<void, Uint32Array, void> {
+  const copy = new Uint8Array(bytes.length);
+  for (let from = 0; from < bytes.length; from += pieceBytes) {
+    copy.set(bytes.subarray(from, from + pieceBytes), from);
+    yield;
+  }
+  return new Uint32Array(copy.buffer);
 }
 
 /** Checks levels and entry, and fills in where the lists above level 0 begin. */
@@ -252,7 +266,7 @@ function checkLevels(graph: LinkGraph, offset: number): void {
 }
 
 /** Checks that lists have no holes and lead to rows that stand on that level. */
-function checkLinks(graph: LinkGraph, level: number, { offset }: Section): void {
+function* checkLinks(graph: LinkGraph, level: number, { offset }: Section): Generator<void, void, void> {
   const column = graph.column(level);
   const width = graph.width(level);
   for (let row = 0; row < graph.count; row++) {
@@ -266,20 +280,35 @@ function checkLinks(graph: LinkGraph, level: number, { offset }: Section): void 
         throw corrupt(`row ${row} has a link to ${to} on level ${level}`, offset + place * 4);
       }
     }
+    if (row % pieceRows === 0) yield;
   }
 }
 
-function takeRows(core: IndexCore, vectors: Section, codes: Section, count: number): void {
+function* takeRows(core: IndexCore, vectors: Section, codes: Section, count: number): Generator<void, void, void> {
   const { column } = core;
-  column.vectorBytes(count).set(vectors.bytes);
-  column.codeBytes(count).set(codes.bytes);
+  for (const [bytes, target] of [
+    [vectors.bytes, column.vectorBytes(count)],
+    [codes.bytes, column.codeBytes(count)],
+  ] as const) {
+    for (let from = 0; from < bytes.length; from += pieceBytes) {
+      target.set(bytes.subarray(from, from + pieceBytes), from);
+      yield;
+    }
+  }
   column.count = count;
+  const rowsAtOnce = Math.max(1, Math.min(pieceRows, Math.floor(pieceBytes / column.rowBytes)));
   for (let row = 0; row < count; row++) {
     if (!column.isSound(row)) throw corrupt(`the vector of row ${row}`, vectors.offset + row * column.rowBytes);
+    if (row % rowsAtOnce === 0) yield;
   }
 }
 
-function checkIds(core: IndexCore, liveRows: number, idsOffset: number, liveOffset: number): void {
+function* checkIds(
+  core: IndexCore,
+  liveRows: number,
+  idsOffset: number,
+  liveOffset: number,
+): Generator<void, void, void> {
   const { column, graph, ids, live, table } = core;
   for (let row = 0; row < column.count; row++) {
     const isLive = core.isLive(row);
@@ -288,6 +317,7 @@ function checkIds(core: IndexCore, liveRows: number, idsOffset: number, liveOffs
     if (isLive || table.rowOf(ids[row]!, ids) < 0) table.set(ids[row]!, row, ids);
     core.liveCount += isLive ? 1 : 0;
     if (isLive && graph.entry === none && row < graph.count) throw corrupt(`no way leads to row ${row}`, 48);
+    if (row % pieceRows === 0) yield;
   }
   const tail = column.count % 32;
   const beyond = tail === 0 ? 0 : live.at(-1)! >>> tail;

@@ -20,6 +20,7 @@ export { type VectorIndexOptions, type VectorMetric, vectorLimits } from "./opti
 export type { VectorSearchResult } from "./search.ts";
 export {
   adoptVectorIndex,
+  adoptVectorIndexInSlices,
   type VectorBuildOptions,
   type VectorBuildProgress,
   type VectorBuildStepOptions,

@@ -2,7 +2,7 @@
 import { assert, type Clock, delay, HoldfastError, systemClock } from "../../base/index.ts";
 import { buildWork } from "./build.ts";
 import type { VectorFilter } from "./filter.ts";
-import { decodeIndex, encodeIndex, type VectorAdoptOptions, type VectorSerialiseOptions } from "./format.ts";
+import { decodeWork, encodeIndex, type VectorAdoptOptions, type VectorSerialiseOptions } from "./format.ts";
 import { IndexCore } from "./index-core.ts";
 import {
   amount,
@@ -211,5 +211,27 @@ export function vectorIndex(options: VectorIndexOptions): VectorIndex {
  * is another, or its parts contradict each other; whatever the bytes are, what is returned can be searched safely.
  */
 export function adoptVectorIndex(bytes: Uint8Array, options: VectorAdoptOptions = {}): VectorIndex {
-  return new VectorIndex(decodeIndex(bytes, options));
+  const work = decodeWork(bytes, options);
+  for (;;) {
+    const piece = work.next();
+    if (piece.done === true) return new VectorIndex(piece.value);
+  }
+}
+
+/** The same in slices, with a turn of the event loop between them. The bytes must stay as they are until then. */
+export async function adoptVectorIndexInSlices(
+  bytes: Uint8Array,
+  options: VectorAdoptOptions & VectorBuildOptions = {},
+): Promise<VectorIndex> {
+  const { sliceMs = 8, clock = systemClock, signal } = options;
+  amount("sliceMs", sliceMs);
+  signal?.throwIfAborted();
+  const work = decodeWork(bytes, options);
+  for (let endMs = clock.monotonicMs() + sliceMs; ; ) {
+    const piece = work.next();
+    if (piece.done === true) return new VectorIndex(piece.value);
+    if (clock.monotonicMs() < endMs) continue;
+    await delay(0, { clock, signal });
+    endMs = clock.monotonicMs() + sliceMs;
+  }
 }

@@ -1,0 +1,27 @@
+/** Taking an item away together with the edges that would dangle without it. */
+
+import type { ConsolidationReader, GuardedChange } from "./target.ts";
+
+/**
+ * Only as long as this is the item's version. Its edges need no condition of their own: without the item none of them
+ * leads from or to anything.
+ */
+export async function removalOf(
+  reader: ConsolidationReader,
+  { id, version }: { readonly id: string; readonly version: number },
+): Promise<GuardedChange[]> {
+  const [from, to] = [await reader.edgesFrom(id), await reader.edgesTo(id)];
+  const isLoop = (edge: { readonly source: string; readonly collection: string }): boolean =>
+    edge.source === id && edge.collection === reader.name;
+  return [
+    { op: "delete", collection: reader.name, id, ifVersion: version },
+    ...[...from, ...to.filter((edge) => !isLoop(edge))].map(
+      ({ collection, source, type, target, targetCollection }): GuardedChange => ({
+        op: "unlink",
+        collection,
+        id: source,
+        edge: { type, target, collection: targetCollection },
+      }),
+    ),
+  ];
+}
