@@ -15,7 +15,7 @@
  * nothing overtakes. Nothing is called durable before it is.
  */
 
-import type { Clock, HoldfastError } from "../../base/index.ts";
+import { type Clock, HoldfastError } from "../../base/index.ts";
 import {
   breakerPresets,
   type CircuitBreaker,
@@ -154,6 +154,8 @@ export class StorageGuard {
 
   flushFailed(error: unknown): void {
     this.#isFlushFailing = true;
+    // It waited for the log, which failed.
+    if (this.isDegraded && HoldfastError.is(error) && error.code === "WAL_FAILED") return;
     // An attempt to recover says itself how it went.
     if (this.#attempting === undefined && !this.#isEnding) this.#failed("flush", error);
   }

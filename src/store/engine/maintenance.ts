@@ -176,7 +176,8 @@ export class Maintenance {
       builders: (fileId) => this.#builders({ fileId, collections: catalog.sections }),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
-      durable: () => this.#port.durable(),
+      // A log that failed never holds it; the one that comes after it goes on above all numbers that were given out.
+      durable: async () => (parts.log.failure === undefined ? await this.#port.durable() : undefined),
       prepare: (written) => this.#prepared(written, [layer]),
     });
     if (file === undefined) {
