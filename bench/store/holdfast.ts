@@ -18,7 +18,7 @@ export const holdfast: Contender = {
   name: "holdfast",
   isOwn: true,
   async open(folder, options) {
-    const large = { memtableBytes: 2 ** 31, memtableEntries: 2 ** 31, manual: true };
+    const large = { memtableBytes: 2 ** 31, memtableEntries: 2 ** 24, manual: true };
     const store = await openStoreLater({ folder, cacheBytes, ...(options?.keepsInMemory === true ? large : {}) });
     const items = await store.collection(name);
     const change = ([id, content]: readonly [string, Uint8Array]): Change => {
@@ -59,12 +59,25 @@ export const holdfast: Contender = {
           for await (const item of items.scan()) bytes += item.id.length + bytesOf(item);
           return bytes;
         },
+        async scanBatches() {
+          let bytes = 0;
+          for await (const batch of items.scanBatches())
+            for (const item of batch) bytes += item.id.length + bytesOf(item);
+          return bytes;
+        },
       },
       ranges: {
         async scan(starts, limit) {
           let bytes = 0;
           for (const from of starts)
             for await (const item of items.scan({ from, limit })) bytes += item.id.length + bytesOf(item);
+          return bytes;
+        },
+        async scanBatches(starts, limit) {
+          let bytes = 0;
+          for (const from of starts)
+            for await (const batch of items.scanBatches({ from, limit }))
+              for (const item of batch) bytes += item.id.length + bytesOf(item);
           return bytes;
         },
       },

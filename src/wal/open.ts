@@ -10,11 +10,11 @@
 
 import { randomBytes as systemRandomBytes } from "node:crypto";
 import { join } from "node:path";
-import { HoldfastError, hexOf, systemClock } from "../base/index.ts";
+import { assert, HoldfastError, hexOf, systemClock } from "../base/index.ts";
 import type { WalLoss } from "./damage.ts";
 import { durabilityWarnings } from "./durability-warning.ts";
 import { decodeFileFacts } from "./file-frame.ts";
-import { entryType, type Frame } from "./frame.ts";
+import { entryType, type Frame, sequenceLimit } from "./frame.ts";
 import { type LogFolder, listLog, logFilePath, walFormats } from "./log-file-name.ts";
 import { type LogPosition, LogWriter } from "./log-writer.ts";
 import type { WalOptions, WalRecovery } from "./options.ts";
@@ -31,7 +31,11 @@ const defaultTotalLimitBytes = 1_024 * 2 ** 20;
  * WAL_CORRUPT with path and offset, WAL_VERSION, WAL_FORMAT, and DISK_*.
  */
 export async function openWal(options: WalOptions): Promise<Wal> {
-  const { disk, folder } = options;
+  const { disk, folder, firstSequence = 1 } = options;
+  assert(
+    Number.isSafeInteger(firstSequence) && firstSequence >= 1 && firstSequence < sequenceLimit,
+    "a log goes on with a sequence number from 1, below 2^52",
+  );
   await disk.makeFolder(folder);
   const lock = await disk.lock(join(folder, "wal"));
   try {
@@ -107,7 +111,7 @@ async function takeUp(options: WalOptions, found: Found, lock: OpenedLog["lock"]
   // Only what was lost now needs to be accepted now; the newest file speaks for what was accepted before.
   const isSalvage = options.recovery === "salvage" && recovery.lost.length > 0;
   let acceptedBefore = end?.facts.acceptedBefore ?? 0;
-  let nextSequence = Math.max(end?.nextSequence ?? 1, truncatedBefore);
+  let nextSequence = Math.max(end?.nextSequence ?? 1, truncatedBefore, options.firstSequence ?? 1);
   if (end?.sealed === true && !isSalvage) await writer.continueFile();
   else {
     const fileNumber = position.fileNumber + 1;

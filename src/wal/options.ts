@@ -22,6 +22,11 @@ export interface WalOptions {
   readonly fileLimitBytes?: number;
   /** Beyond this, appends are refused with WAL_FULL until something is truncated. Default 1,024 MiB. */
   readonly totalLimitBytes?: number;
+  /**
+   * No entry gets a lower sequence number from now on, in a new log or in one that is there: for whoever has entries
+   * with lower ones elsewhere, whatever became of the log that they came from. From 1, below 2^52; default 1.
+   */
+  readonly firstSequence?: number;
   readonly clock?: Clock;
   /** Where the epochs of files and the ids of transactions come from. Default: the system's. */
   readonly randomBytes?: (count: number) => Uint8Array;

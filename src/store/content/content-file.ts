@@ -102,33 +102,53 @@ export class ContentFile {
     wants: (handle: Pick<ContentHandle, "file" | "row" | "length">) => boolean,
     signal?: AbortSignal,
   ): AsyncGenerator<{ readonly handle: ContentHandle; readonly content: Uint8Array }> {
-    const { offsets, rows, lengths, runs } = this.#index;
-    const sourceOf = new Float64Array(rows.length);
-    for (const { source, first, count } of runs) sourceOf.fill(source, first, first + count);
-    const order = Uint32Array.from(rows.keys()).sort((a, b) => offsets[a]! - offsets[b]!);
-    let window: Uint8Array = new Uint8Array(0);
-    let windowAt = 0;
-    for (const place of order) {
-      const length = lengths[place]!;
-      if (!wants({ file: sourceOf[place]!, row: rows[place]!, length })) continue;
-      const [offset, size] = [offsets[place]!, recordHeadBytes + length];
-      if (offset < windowAt || offset + size > windowAt + window.length) {
-        signal?.throwIfAborted();
-        windowAt = offset;
-        window = await bytesAt(
-          this.#disk,
-          this.path,
-          offset,
-          Math.max(size, Math.min(windowBytes, this.sizeBytes - offset)),
-        );
-      }
-      const { found, content } = this.#record(window.subarray(offset - windowAt, offset - windowAt + size), offset);
+    const window = new Window(this.#disk, this.path, this.sizeBytes);
+    for (const { offset, file, row, length } of this.#inOrder()) {
+      if (!wants({ file, row, length })) continue;
+      signal?.throwIfAborted();
+      const { found, content } = this.#record(await window.at(offset, recordHeadBytes + length), offset);
       yield { handle: found, content };
+    }
+  }
+
+  /** Checks every content, in the order in which they lie: its handle, or what is thrown at whoever reads it. */
+  async *checked(signal?: AbortSignal): AsyncGenerator<ContentHandle | HoldfastError> {
+    const window = new Window(this.#disk, this.path, this.sizeBytes);
+    for (const { offset, file, row, length } of this.#inOrder()) {
+      signal?.throwIfAborted();
+      try {
+        const size = recordHeadBytes + length;
+        const bytes = await window.at(offset, padded(size));
+        const { found, content } = this.#record(bytes.subarray(0, size), offset);
+        if (found.file !== file || found.row !== row)
+          throw corrupt(this.path, offset, "the index names another content");
+        if (crc32(content) !== found.checksum) throw corrupt(this.path, offset, "the handle's checksum is wrong");
+        if (bytes.subarray(size).some((byte) => byte !== 0)) throw corrupt(this.path, offset, "its end is not empty");
+        yield found;
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        yield error;
+      }
     }
   }
 
   async close(): Promise<void> {
     await this.#disk.close();
+  }
+
+  /** What the index says, by offset. */
+  *#inOrder(): Generator<{
+    readonly offset: number;
+    readonly file: number;
+    readonly row: number;
+    readonly length: number;
+  }> {
+    const { offsets, rows, lengths, runs } = this.#index;
+    const sourceOf = new Float64Array(rows.length);
+    for (const { source, first, count } of runs) sourceOf.fill(source, first, first + count);
+    const order = Uint32Array.from(rows.keys()).sort((a, b) => offsets[a]! - offsets[b]!);
+    for (const place of order)
+      yield { offset: offsets[place]!, file: sourceOf[place]!, row: rows[place]!, length: lengths[place]! };
   }
 
   #record(record: Uint8Array, offset: number): { found: ContentHandle; content: Uint8Array } {
@@ -159,6 +179,36 @@ export class ContentFile {
     }
     return -1;
   }
+}
+
+/** Reads ahead, for who goes from front to back. */
+class Window {
+  readonly #file: DiskFile;
+  readonly #path: string;
+  readonly #sizeBytes: number;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #from = 0;
+
+  constructor(file: DiskFile, path: string, sizeBytes: number) {
+    this.#file = file;
+    this.#path = path;
+    this.#sizeBytes = sizeBytes;
+  }
+
+  async at(offset: number, length: number): Promise<Uint8Array> {
+    if (offset < this.#from || offset + length > this.#from + this.#bytes.length) {
+      const ahead = Math.max(length, Math.min(windowBytes, this.#sizeBytes - offset));
+      // One place that cannot be read takes no more with it than what stands there.
+      const reading = bytesAt(this.#file, this.#path, offset, ahead);
+      this.#bytes = await reading.catch(() => bytesAt(this.#file, this.#path, offset, length));
+      this.#from = offset;
+    }
+    return this.#bytes.subarray(offset - this.#from, offset - this.#from + length);
+  }
+}
+
+function isDamage(error: unknown): error is HoldfastError {
+  return HoldfastError.is(error) && (error.code === "STORE_CONTENT_CORRUPT" || error.code === "DISK_IO");
 }
 
 async function bytesAt(file: DiskFile, path: string, offset: number, length: number): Promise<Uint8Array> {

@@ -8,7 +8,7 @@
 
 import type { Clock } from "../../base/index.ts";
 import { type FallbackCache, fallbackCache } from "../../resilience/index.ts";
-import { type Entry, isGone } from "../entry.ts";
+import { type Entry, isGone, noBytes } from "../entry.ts";
 
 export interface FallbackItem {
   readonly entry: Entry;
@@ -29,9 +29,9 @@ export class FallbackItems {
     return this.#known.size;
   }
 
-  /** The bytes are copied: an entry is mostly a view into a block. */
+  /** The bytes are copied, and the key is left: an entry is a view into a block, and lent its key. */
   remember(name: string, entry: Entry, content?: Uint8Array): void {
-    this.#known.remember(name, { entry: { ...entry, value: entry.value.slice() }, content });
+    this.#known.remember(name, { entry: { ...entry, key: noBytes, value: entry.value.slice() }, content });
   }
 
   forget(name: string): void {

@@ -2,10 +2,11 @@
 
 import { HoldfastError, utf8 } from "../../base/index.ts";
 import { decodeHandle } from "../content/index.ts";
+import { isStorageFailure } from "../degradation/failure.ts";
 import { type Entry, isGone, latestSequence } from "../entry.ts";
 import { type Edge, GraphView, type NeighbourOptions, type SpreadOptions, type WalkOptions } from "../graph/index.ts";
 import type { Item } from "../item/item.ts";
-import { checkId, idIn, itemKey, nodeName, nodeParts } from "../item/item-key.ts";
+import { checkId, idIn, itemKey, nodeName, nodeParts, ScratchKeys } from "../item/item-key.ts";
 import { ItemRecord } from "../item/record.ts";
 import { lookUp } from "../merge/lookup.ts";
 import { scanEntries } from "../merge/scan.ts";
@@ -20,6 +21,7 @@ import type {
   SearchResult,
 } from "../store.ts";
 import { type CollectionFacts, vectorsOf } from "./catalog.ts";
+import { ItemScan, type ItemScanParts } from "./item-scan.ts";
 import type { Hold, ReadPort, ReadScope } from "./read-scope.ts";
 import { recalled } from "./recall.ts";
 import { StoredItem } from "./stored-item.ts";
@@ -28,11 +30,13 @@ export class EngineReader implements CollectionReader {
   readonly facts: CollectionFacts;
   protected readonly port: ReadPort;
   protected readonly scope: ReadScope;
+  readonly #keys: ScratchKeys;
 
   constructor(facts: CollectionFacts, port: ReadPort, scope: ReadScope) {
     this.facts = facts;
     this.port = port;
     this.scope = scope;
+    this.#keys = new ScratchKeys(facts.prefix);
   }
 
   get name(): string {
@@ -58,9 +62,12 @@ export class EngineReader implements CollectionReader {
 
   peek(id: string): Item | undefined | Promise<Item | undefined> {
     this.port.refuseClosed();
-    const key = itemKey(this.facts.prefix, id);
+    if (typeof id !== "string") checkId(id);
+    const { view, atSequence } = this.scope;
+    // What is in memory answers in this turn, and keeps no key.
+    const key = view.isLoaded ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
     try {
-      const found = lookUp(this.scope.view.sources, key, this.scope.atSequence);
+      const found = lookUp(view.sources, key, atSequence);
       if (found instanceof Promise) return this.#peekLater(found, id);
       return found === undefined ? undefined : this.#shown(found, id);
     } catch (error) {
@@ -68,30 +75,26 @@ export class EngineReader implements CollectionReader {
     }
   }
 
-  async *scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
-    this.port.refuseClosed();
-    const { prefix } = this.facts;
-    const { from, to, prefix: idPrefix = "", withContent = true, ...rest } = options;
-    checkLimit(options.limit);
-    using hold = this.scope.hold();
-    const range = {
-      prefix: keyOf(prefix, idPrefix),
-      ...(from === undefined ? {} : { from: keyOf(prefix, from) }),
-      ...(to === undefined ? {} : { to: keyOf(prefix, to) }),
-    };
-    const { atSequence } = hold;
-    const nowMs = this.port.clock.nowMs();
-    try {
-      for await (const batch of scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs })) {
-        for (const entry of batch) {
-          const item = this.#itemOf(entry, idIn(entry.key, prefix.length), withContent);
-          yield item instanceof Promise ? await item : item;
-          this.port.refuseClosed();
-        }
+  scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
+    const begin = this.#scanOf(options);
+    return new ItemScan({
+      begin,
+      itemOf: (entry) => this.#scanned(entry, options),
+      refuseClosed: () => this.port.refuseClosed(),
+    });
+  }
+
+  async *scanBatches(options: ScanOptions = {}): AsyncGenerator<Item[], void> {
+    const { hold, batches } = this.#scanOf(options)();
+    using _hold = hold;
+    for await (const entries of batches) {
+      const items: Item[] = [];
+      for (const entry of entries) {
+        const item = this.#scanned(entry, options);
+        items.push(item instanceof Promise ? await item : item);
       }
-    } catch (error) {
-      this.port.readFailed(error);
-      throw error;
+      yield items;
+      this.port.refuseClosed();
     }
   }
 
@@ -146,16 +149,36 @@ export class EngineReader implements CollectionReader {
   /** At level memory-only an item that was read last stands in for what cannot be read; else there is the error. */
   #fallenBack(id: string, error: unknown): Item | undefined {
     this.port.readFailed(error);
-    if (this.port.level !== "memory-only" || this.scope.atSequence !== latestSequence) throw error;
+    const isAnswered = this.port.level === "memory-only" && this.scope.atSequence === latestSequence;
+    if (!isAnswered || !isStorageFailure(error)) throw error;
     const known = this.port.fallback.get(nodeName(this.name, id));
     if (known === undefined) throw error;
     if (known.item === undefined) return undefined;
     const { entry, content } = known.item;
-    const names = { collection: this.name, id, level: this.port.level };
-    return new StoredItem(names, entry, new ItemRecord(entry.value), content);
+    return new StoredItem(this.facts.name, id, this.port.level, entry, new ItemRecord(entry.value), content);
   }
 
-  /** The hold keeps the view in which it is looked for, from the turn on in which that began. */
+  #scanned(entry: Entry, { withContent = true }: ScanOptions): Item | Promise<Item> {
+    return this.#itemOf(entry, idIn(entry.key, this.facts.prefix.length), withContent);
+  }
+
+  /** Checks the options; what it returns begins. */
+  #scanOf({ from, to, prefix: idPrefix = "", withContent: _, ...rest }: ScanOptions): ItemScanParts["begin"] {
+    this.port.refuseClosed();
+    checkLimit(rest.limit);
+    const { prefix } = this.facts;
+    const range = {
+      prefix: keyOf(prefix, idPrefix),
+      ...(from === undefined ? {} : { from: keyOf(prefix, from) }),
+      ...(to === undefined ? {} : { to: keyOf(prefix, to) }),
+    };
+    return () => {
+      const hold = this.scope.hold();
+      const [{ atSequence }, nowMs] = [hold, this.port.clock.nowMs()];
+      return { hold, batches: scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs }) };
+    };
+  }
+
   async #peekLater(finding: Promise<Entry | undefined>, id: string): Promise<Item | undefined> {
     using _hold = this.scope.hold();
     try {
@@ -174,34 +197,30 @@ export class EngineReader implements CollectionReader {
   #itemOf(entry: Entry, id: string, withContent: boolean): Item | Promise<Item> {
     const record = new ItemRecord(entry.value);
     const { level } = this.port;
-    const names = { collection: this.name, id, level };
-    if (!record.isInContentLog) {
-      if (level !== "normal" && this.scope.atSequence === latestSequence)
-        this.port.fallback.remember(nodeName(this.name, id), entry);
-      return new StoredItem(names, entry, record);
-    }
-    if (!withContent) return new StoredItem(names, entry, record, null);
-    return this.#fetched(names, entry, record);
+    if (record.isInContentLog && withContent) return this.#fetched(entry, id, record);
+    if (level !== "normal" && !record.isInContentLog && this.scope.atSequence === latestSequence)
+      this.port.fallback.remember(nodeName(this.name, id), entry);
+    return new StoredItem(this.facts.name, id, level, entry, record, record.isInContentLog ? null : undefined);
   }
 
   /** The hold is taken in the turn in which the entry was found: until then nobody has freed its content. */
-  async #fetched(names: ConstructorParameters<typeof StoredItem>[0], entry: Entry, record: ItemRecord): Promise<Item> {
+  async #fetched(entry: Entry, id: string, record: ItemRecord): Promise<Item> {
     using _hold = this.scope.hold();
     try {
       const content = await this.port.content.read(decodeHandle(record.contentBytes));
-      if (this.#isNewest(entry)) this.port.fallback.remember(nodeName(this.name, names.id), entry, content);
-      return new StoredItem(names, entry, record, content);
+      if (this.#isNewest(id, entry)) this.port.fallback.remember(nodeName(this.name, id), entry, content);
+      return new StoredItem(this.facts.name, id, this.port.level, entry, record, content);
     } catch (error) {
-      const item = this.#fallenBack(names.id, error);
+      const item = this.#fallenBack(id, error);
       if (item === undefined) throw error;
       return item;
     }
   }
 
   /** It may have been written anew while its content was read. */
-  #isNewest({ key, sequence }: Entry): boolean {
+  #isNewest(id: string, { sequence }: Entry): boolean {
     if (this.scope.atSequence !== latestSequence) return false;
-    const found = lookUp(this.scope.view.sources, key);
+    const found = lookUp(this.scope.view.sources, itemKey(this.facts.prefix, id));
     return !(found instanceof Promise) && found?.sequence === sequence;
   }
 

@@ -2,8 +2,8 @@
  * What happens behind the writes: flushes, merges of segments, compactions of contents.
  *
  * Flushes go one after the other, the oldest layer first. Merges go one after the other, beside the flushes. Both take
- * effect by one edit of the manifest, in the turn of which readers get the new layers. Readers never wait for any of it;
- * writers do where four layers wait to be flushed.
+ * effect by one edit of the manifest, in the turn of which readers get the new layers. Readers never wait for any of
+ * it; writers do where four layers wait to be flushed.
  *
  * What fails is told (event `failed`) and changes nothing. Flushes that fail are tried again by the guard of the
  * storage; merges have a breaker of their own, for a merge that finds no room takes nothing away from writers.

@@ -10,7 +10,7 @@ export function checkedStoreOptions(options: StoreOptions): EngineOptions {
   const { maintenanceMs = 60_000 } = options;
   if (typeof options.folder !== "string" || options.folder === "")
     throw optionError("folder", options.folder, "the path of a folder");
-  whole("memtableBytes", memtableBytes, 1_024, 2 ** 30);
+  whole("memtableBytes", memtableBytes, 1_024, 2 ** 31);
   whole("memtableEntries", memtableEntries, 1, 2 ** 24);
   whole("contentFromBytes", contentFromBytes, 32, 256 * 1_024);
   whole("cacheBytes", options.cacheBytes ?? 0, 0, 2 ** 40);
