@@ -298,13 +298,16 @@ export class Engine implements Store, ReadPort, WritePort {
     await this.#inspection.end();
     await this.#maintenance.stop();
     try {
-      if (log.failure === undefined) await log.close();
-      else await log.release();
+      if (log.failure !== undefined) await log.release();
+      else if (unsaved === undefined) await log.close();
+      else await log.close().catch(() => undefined);
     } finally {
       views.close();
       await content[Symbol.asyncDispose]().catch(() => undefined);
       await manifest.close().catch(() => undefined);
-      await lock.release();
+      // A device that fails fails here too; that something was lost matters more.
+      if (unsaved === undefined) await lock.release();
+      else await lock.release().catch(() => undefined);
     }
     if (unsaved !== undefined) throw unsaved;
   }
