@@ -64,6 +64,10 @@ export class EngineReader implements CollectionReader {
     this.port.refuseClosed();
     if (typeof id !== "string") checkId(id);
     const { view, atSequence } = this.scope;
+    if (this.port.level === "memory-only") {
+      const known = this.#known(id);
+      if (known !== undefined) return known.item;
+    }
     // What is in memory answers in this turn, and keeps no key.
     const key = view.isLoaded ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
     try {
@@ -149,13 +153,20 @@ export class EngineReader implements CollectionReader {
   /** At level memory-only an item that was read last stands in for what cannot be read; else there is the error. */
   #fallenBack(id: string, error: unknown): Item | undefined {
     this.port.readFailed(error);
-    const isAnswered = this.port.level === "memory-only" && this.scope.atSequence === latestSequence;
-    if (!isAnswered || !isStorageFailure(error)) throw error;
-    const known = this.port.fallback.get(nodeName(this.name, id));
+    const known = isStorageFailure(error) && this.port.level === "memory-only" ? this.#known(id) : undefined;
     if (known === undefined) throw error;
-    if (known.item === undefined) return undefined;
+    return known.item;
+  }
+
+  /** What is remembered is the newest version: of an earlier moment it says nothing. */
+  #known(id: string): { readonly item: Item | undefined } | undefined {
+    const known =
+      this.scope.atSequence === latestSequence ? this.port.fallback.get(nodeName(this.name, id)) : undefined;
+    if (known === undefined) return undefined;
+    if (known.item === undefined) return { item: undefined };
     const { entry, content } = known.item;
-    return new StoredItem(this.facts.name, id, this.port.level, entry, new ItemRecord(entry.value), content);
+    const record = new ItemRecord(entry.value);
+    return { item: new StoredItem(this.facts.name, id, this.port.level, entry, record, content) };
   }
 
   #scanned(entry: Entry, { withContent = true }: ScanOptions): Item | Promise<Item> {
