@@ -42,6 +42,10 @@ async function contentsOf(notes: Collection): Promise<Record<string, unknown>> {
   return found;
 }
 
+async function logFiles(disk: SwitchedDisk): Promise<string[]> {
+  return (await disk.list(`${folder}/log`)).map(({ name }) => name).filter((name) => name.endsWith(".wal"));
+}
+
 describe("a store whose log fails", () => {
   it("S8: calls nothing durable that is not, and makes all of it durable when the disk works again", async () => {
     const { disk, pass, store, notes, levels } = await opened();
@@ -163,6 +167,46 @@ describe("a store whose log fails", () => {
     await store.close();
   });
 
+  it("S8: does not call a new log good before it has taken a test entry", async () => {
+    const { disk, pass, notes, levels, failures, store } = await opened();
+    disk.troubles = [logSyncFails];
+    await notes.put("a", { content: 1 });
+    await notes.put("b", { content: 2 });
+    disk.troubles = [];
+    let newFiles = 0;
+    disk.beforeSync = async (path) => {
+      if (path.includes("/log/.")) newFiles++;
+      else if (path.includes("/log/") && newFiles > 0) disk.troubles = [logSyncFails];
+    };
+    await pass(250);
+    expect(levels()).toEqual(["read-only"]);
+    expect(failures()).toEqual(["log", "recovery"]);
+    expect(await notes.put("c", {})).toMatchObject({ durability: "queued" });
+    expect(failures()).toEqual(["log", "recovery"]);
+    expect(await contentsOf((await afterPowerCut(disk)).notes)).toEqual({ a: 1 });
+    disk.beforeSync = undefined;
+    disk.troubles = [];
+    await pass(500);
+    expect(levels()).toEqual(["read-only", "normal"]);
+    await store.close();
+  });
+
+  it("S8: leaves nothing behind: maintenance goes on, and of the old log nothing stays", async () => {
+    const { disk, pass, notes, store } = await opened({ contentFromBytes: 32 });
+    for (const id of ["a", "b"]) await notes.put(id, { content: id.repeat(50) });
+    await store.flush();
+    const before = await logFiles(disk);
+    disk.troubles = [logSyncFails];
+    await notes.delete("a");
+    disk.troubles = [];
+    await pass(250);
+    const after = await logFiles(disk);
+    expect(before.filter((name) => after.includes(name))).toEqual([]);
+    await store.compact();
+    expect((await store.compactContent({ minimumGarbage: 0.1 })).freedBytes).toBeGreaterThan(0);
+    await store.close();
+  });
+
   it("S8: a crash at any step of recovery loses nothing that was durable, and the store can be opened", async () => {
     let steps = 0;
     for (let step = 1; ; step++) {
@@ -216,8 +260,13 @@ describe("a store whose device fails altogether", () => {
       await expect(notes.get(unknown)).rejects.toMatchObject({ code: "DISK_IO" });
     await expect(contentsOf(notes)).rejects.toMatchObject({ code: "DISK_IO" });
     expect(await notes.put("later", {})).toMatchObject({ durability: "queued", level: "memory-only" });
-    disk.troubles = [];
+    // All but one segment is well.
+    const [{ id: oldest }] = store.statistics().segments.toReversed() as [{ id: number }];
+    disk.troubles = [{ what: "reading", code: "EIO", path: new RegExp(`\\b0*${oldest}\\.segment$`) }];
     await pass(250);
+    expect(levels()).toEqual(["read-only", "memory-only"]);
+    disk.troubles = [];
+    await pass(500);
     expect(levels()).toEqual(["read-only", "memory-only", "read-only", "normal"]);
     expect(await notes.get("later")).toMatchObject({ level: "normal" });
     expect(Object.keys(await contentsOf((await afterPowerCut(disk)).notes))).toHaveLength(7);
@@ -281,10 +330,9 @@ describe("a store that is closed while it is degraded", () => {
     const { disk, notes, store } = await opened();
     disk.troubles = [logSyncFails];
     await notes.put("a", { content: 1 }, { durability: "visible" });
-    const closing = store.close();
-    disk.troubles = [];
-    await closing;
-    const failing = await opened({}, new SwitchedDisk());
+    await store.close();
+    expect(await contentsOf((await afterPowerCut(disk)).notes)).toEqual({ a: 1 });
+    const failing = await opened();
     failing.disk.troubles = diskFull;
     await failing.notes.put("a", { content: 1 }, { durability: "visible" });
     await expect(failing.store.close()).rejects.toMatchObject({ code: "STORE_UNSAVED", details: { unsynced: 1 } });

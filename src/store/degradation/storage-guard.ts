@@ -163,9 +163,6 @@ export class StorageGuard {
   flushed(): void {
     this.#isFlushFailing = false;
     this.#tellWaiting();
-    if (this.#attempting !== undefined) return;
-    const permit = this.#breaker.tryAcquire();
-    if (!(permit instanceof Refusal)) permit.succeed();
   }
 
   /** Somebody has seen the storage work: try now (SPEC R9). */
