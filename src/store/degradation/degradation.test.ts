@@ -261,7 +261,7 @@ describe("a store whose device fails altogether", () => {
     await expect(contentsOf(notes)).rejects.toMatchObject({ code: "DISK_IO" });
     expect(await notes.put("later", {})).toMatchObject({ durability: "queued", level: "memory-only" });
     // All but one segment is well.
-    const [{ id: oldest }] = store.statistics().segments.toReversed() as [{ id: number }];
+    const oldest = store.statistics().segments.at(-1)!.id;
     disk.troubles = [{ what: "reading", code: "EIO", path: new RegExp(`\\b0*${oldest}\\.segment$`) }];
     await pass(250);
     expect(levels()).toEqual(["read-only", "memory-only"]);
