@@ -2,6 +2,7 @@
 
 import { HoldfastError, type Listener, Topic } from "../../base/index.ts";
 import type { CheckResult, StorageLevel } from "../../resilience/index.ts";
+import type { DurabilityWarning } from "../../wal/index.ts";
 import { compactionHost } from "../compaction/host.ts";
 import type { ConsolidateOptions, ConsolidationReport } from "../consolidation/report.ts";
 import type { ContentLog } from "../content/index.ts";
@@ -98,6 +99,10 @@ export class Engine implements Store, ReadPort, WritePort {
 
   get clock(): EngineParts["clock"] {
     return this.#parts.clock;
+  }
+
+  get warnings(): readonly DurabilityWarning[] {
+    return this.#parts.log.current.recovery.warnings;
   }
 
   get content(): ContentLog {
