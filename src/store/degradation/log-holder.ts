@@ -1,20 +1,22 @@
 /**
  * The log that the store writes to at present. A log that failed is never written again; in its place comes a new one,
- * opened over the same folder, once nothing depends on the old one any more.
+ * opened over the same folder.
  *
- * Numbers go on above all that were given out: opening a log that was not closed in order leaps over those that may
- * have been (see `waitingEntriesLimit`).
+ * Numbers go on above all that were given out, and the new log has such a number on the disk before anything else
+ * happens: what the failed one gave out is in memory, and will be in segments, and no later log may give it out again.
  */
 
 import { assert, type Clock, type HoldfastError } from "../../base/index.ts";
 import { type Wal, walCheck } from "../../wal/index.ts";
 
 export class LogHolder {
-  readonly #reopen: () => Promise<Wal>;
+  readonly #reopen: (firstSequence: number) => Promise<Wal>;
   #log: Wal;
+  /** What logs before this one gave out and no log has: in memory only, until it is saved. */
+  #gap: { readonly after: number; readonly upTo: number } | undefined;
 
   /** `reopen` opens the log in the same folder; what it delivers is in the store already, and goes nowhere. */
-  constructor(log: Wal, reopen: () => Promise<Wal>) {
+  constructor(log: Wal, reopen: (firstSequence: number) => Promise<Wal>) {
     this.#log = log;
     this.#reopen = reopen;
   }
@@ -31,8 +33,25 @@ export class LogHolder {
     return this.#log.visibleSequence;
   }
 
-  get durableSequence(): number {
-    return this.#log.durableSequence;
+  /** Up to here everything is on the disk, in the log or in segments that `savedSequence` speaks of. */
+  durableSequence(savedSequence: number): number {
+    return Math.max(this.#gap?.after ?? this.#log.durableSequence, savedSequence);
+  }
+
+  /** Entries that were given out, and are on the disk nowhere. */
+  unsynced(savedSequence: number): number {
+    const upTo = this.#gap?.upTo ?? (this.failure === undefined ? 0 : this.visibleSequence);
+    return Math.max(0, upTo - this.durableSequence(savedSequence));
+  }
+
+  /** Something is in memory that no log has. */
+  get hasGap(): boolean {
+    return this.#gap !== undefined;
+  }
+
+  /** It is in segments now. */
+  closeGap(): void {
+    this.#gap = undefined;
   }
 
   /** What is below stands in segments. A log that fails at it has failed; nothing else is lost by that. */
@@ -58,12 +77,13 @@ export class LogHolder {
     await this.#log.close().catch(() => undefined);
   }
 
-  /** A new log in place of one that was released. All up to `savedSequence` stands in segments. */
-  async renew(savedSequence: number): Promise<void> {
-    const next = await this.#reopen();
-    assert(next.visibleSequence >= this.visibleSequence, "a new log's numbers are above those that were given out");
+  /** A new log in place of one that was released. */
+  async renew(): Promise<void> {
+    const { visibleSequence, durableSequence } = this.#log;
+    const next = await this.#reopen(visibleSequence + 1);
+    assert(next.visibleSequence >= visibleSequence, "a new log's numbers are above those that were given out");
+    this.#gap ??= { after: durableSequence, upTo: visibleSequence };
     this.#log = next;
-    await this.truncateBefore(savedSequence + 1);
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,7 @@
  * Failures count for the breaker (failure.ts says which), and the first of them begins attempts to recover: a quarter
  * of a second later, then twice as long each time, until the breaker opens and makes it 60 s. One attempt at a time:
  *
- *     let the failed log go  →  all that is in memory into segments  →  a new log  →  a test entry, synced
+ *     let the failed log go  →  a new log  →  a test entry, synced  →  all that is in memory into segments
  *
  * So what readers saw becomes durable before anything else is written. Each attempt that succeeds is a good probe; two
  * lead one level up. Back at normal the queue is drained in its order; who writes meanwhile waits for that, so that
@@ -41,6 +41,8 @@ export interface GuardPort {
   readonly log: LogHolder;
   readonly queue: WriteQueue;
   publish(event: StoreEvent): void;
+  /** Deletes what nobody needs any more, where that goes. */
+  makeRoom(): Promise<void>;
   /** Everything in memory goes into segments, or with `frozenOnly` what waits for that anyway. */
   save(frozenOnly: boolean): Promise<void>;
   /** Up to this number all stands in segments. */
@@ -264,14 +266,19 @@ export class StorageGuard {
 
   async #recover(): Promise<void> {
     const { log, clock } = this.#port;
-    if (log.failure === undefined) await this.#port.save(true);
-    else {
+    if (log.failure !== undefined) {
       await log.release();
-      await this.#port.save(false);
-      await log.renew(this.#port.savedSequence());
+      await this.#port.makeRoom();
+      await log.renew();
       this.#port.renewed();
     }
     await log.probe(clock);
+    if (log.hasGap) {
+      await this.#port.save(false);
+      log.closeGap();
+      await log.truncateBefore(this.#port.savedSequence() + 1);
+      if (log.failure !== undefined) throw log.failure;
+    } else await this.#port.save(true);
     if (this.#level === "memory-only") await this.#port.readSegments();
   }
 

@@ -59,7 +59,9 @@ export class Engine implements Store, ReadPort, WritePort {
     this.guard = new StorageGuard({
       ...{ clock, log: parts.log, queue: parts.queue },
       publish: (event) => this.#events.publish(event),
-      save: (frozenOnly) => (frozenOnly ? this.#maintenance.flushFrozen() : this.#saveAll()),
+      // Where there is nothing to delete there may be room all the same.
+      makeRoom: () => parts.deleteObsolete().catch(() => undefined),
+      save: (frozenOnly) => (frozenOnly ? this.#maintenance.flushFrozen() : this.#maintenance.flush()),
       savedSequence: () => parts.manifest.state.flushedPosition,
       renewed: () => {
         this.#lastWrite = Promise.resolve();
@@ -162,13 +164,13 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   statistics(): StoreStatistics {
-    const { views, content, log, queue, cache, holds } = this.#parts;
+    const { views, content, log, queue, cache, holds, manifest } = this.#parts;
     const { layers } = views.current;
     const memory = layers.filter((layer) => layer instanceof MemoryLayer);
     return {
       level: this.guard.level,
       version: log.visibleSequence,
-      durableVersion: log.durableSequence,
+      durableVersion: log.durableSequence(manifest.state.flushedPosition),
       memtableEntries: memory.reduce((sum, { source }) => sum + source.entries, 0),
       memtableBytes: memory.reduce((sum, { source }) => sum + source.usedBytes, 0),
       segments: layers
@@ -261,13 +263,6 @@ export class Engine implements Store, ReadPort, WritePort {
     this.guard.refuseDegraded("nothing is merged or compacted");
   }
 
-  /** No log has it: it goes into segments, whatever it is. */
-  async #saveAll(): Promise<void> {
-    // What nobody needs any more makes room first; where it does not, there may be room all the same.
-    await this.#parts.deleteObsolete().catch(() => undefined);
-    await this.#maintenance.flush();
-  }
-
   #rotate(): boolean {
     if (this.#memory.source.entries === 0) return false;
     this.#memory.source.freeze();
@@ -319,8 +314,7 @@ export class Engine implements Store, ReadPort, WritePort {
 
   #unsaved(): HoldfastError | undefined {
     const { log, queue, manifest } = this.#parts;
-    const saved = Math.max(log.durableSequence, manifest.state.flushedPosition);
-    const unsynced = log.failure === undefined ? 0 : Math.max(0, log.visibleSequence - saved);
+    const unsynced = log.unsynced(manifest.state.flushedPosition);
     const count = queue.size + unsynced;
     if (count === 0) return undefined;
     const what = `${queue.size} queued and ${unsynced} visible writes did not reach the disk`;

@@ -176,8 +176,7 @@ export class Maintenance {
       builders: (fileId) => this.#builders({ fileId, collections: catalog.sections }),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
-      // A log that failed never holds it; the one that comes after it goes on above all numbers that were given out.
-      durable: async () => (parts.log.failure === undefined ? await this.#port.durable() : undefined),
+      durable: () => this.#port.durable(),
       prepare: (written) => this.#prepared(written, [layer]),
     });
     if (file === undefined) {

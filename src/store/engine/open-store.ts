@@ -102,7 +102,7 @@ async function open(
       if (sequence > manifest.state.flushedPosition) memory.apply(payload, sequence);
     },
   });
-  const log = new LogHolder(wal, () => openWal(logOptions));
+  const log = new LogHolder(wal, (firstSequence) => openWal({ ...logOptions, firstSequence }));
   opening.add(() => log.close());
   checkLog(opened, manifest, wal, folder);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
