@@ -212,13 +212,16 @@ describe("a store whose log fails", () => {
     await first.notes.put("a", { content: 1 });
     // A log that goes on after a crash leaps, and the leap is nowhere on the disk before the first entry is.
     for (let step = 1; ; step++) {
-      const { disk, pass, notes } = await opened({}, new SwitchedDisk(first.disk.inner.restarted()));
-      disk.troubles = [logSyncFails];
+      const { disk, pass, notes, levels } = await opened({}, new SwitchedDisk(first.disk.inner.restarted()));
+      disk.troubles = [{ what: "writing", code: "EIO", path: /\/log\// }];
       const { version } = await notes.put("b", { content: 2 });
       disk.troubles = [];
       disk.inner.crashAtStep(disk.inner.steps + step);
       await pass(250);
-      if (!disk.inner.hasCrashed) break;
+      if (!disk.inner.hasCrashed) {
+        expect(levels()).toEqual(["read-only", "normal"]);
+        break;
+      }
       const cut = await afterPowerCut(disk);
       const found = await cut.notes.get("b");
       const later = await cut.notes.put("c", {});
@@ -359,6 +362,23 @@ describe("a store that is closed while it is degraded", () => {
     failing.disk.troubles = diskFull;
     await failing.notes.put("a", { content: 1 }, { durability: "visible" });
     await expect(failing.store.close()).rejects.toMatchObject({ code: "STORE_UNSAVED", details: { unsynced: 1 } });
+  });
+});
+
+describe("a store whose new log fails before all is saved", () => {
+  it("S8: still knows what is in memory alone", async () => {
+    const { disk, pass, notes, store } = await opened();
+    disk.troubles = [logSyncFails];
+    await notes.put("a", { content: 1 });
+    const noSegments: Trouble = { what: "writing", code: "ENOSPC", path: /segment/ };
+    disk.troubles = [noSegments];
+    await pass(250);
+    expect(store.statistics().version).toBeGreaterThan(store.statistics().durableVersion);
+    disk.troubles = [noSegments, logSyncFails];
+    await pass(500);
+    disk.troubles = [noSegments];
+    await pass(1_000);
+    await expect(store.close()).rejects.toMatchObject({ code: "STORE_UNSAVED", details: { queued: 0, unsynced: 1 } });
   });
 });
 

@@ -45,8 +45,6 @@ export interface GuardPort {
   makeRoom(): Promise<void>;
   /** Everything in memory goes into segments, or with `frozenOnly` what waits for that anyway. */
   save(frozenOnly: boolean): Promise<void>;
-  /** Up to this number all stands in segments. */
-  savedSequence(): number;
   /** Another log is written to. */
   renewed(): void;
   /** Rejects where a segment cannot be read. */
@@ -276,9 +274,9 @@ export class StorageGuard {
     if (log.hasGap) {
       await this.#port.save(false);
       log.closeGap();
-      await log.truncateBefore(this.#port.savedSequence() + 1);
-      if (log.failure !== undefined) throw log.failure;
     } else await this.#port.save(true);
+    // What is in segments was truncated, and that may have failed.
+    if (log.failure !== undefined) throw log.failure;
     if (this.#level === "memory-only") await this.#port.readSegments();
   }
 

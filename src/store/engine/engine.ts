@@ -62,7 +62,6 @@ export class Engine implements Store, ReadPort, WritePort {
       // Where there is nothing to delete there may be room all the same.
       makeRoom: () => parts.deleteObsolete().catch(() => undefined),
       save: (frozenOnly) => (frozenOnly ? this.#maintenance.flushFrozen() : this.#maintenance.flush()),
-      savedSequence: () => parts.manifest.state.flushedPosition,
       renewed: () => {
         this.#lastWrite = Promise.resolve();
       },
