@@ -1,7 +1,7 @@
 /**
  * The process that is killed: writes to a store from a few sides at once, each with items of its own, while segments
- * are flushed, merged and contents compacted all the time. It says on standard output, each line written before anything
- * else happens:
+ * are flushed, merged and contents compacted all the time. It says on standard output, each line written before
+ * anything else happens:
  *
  *     opening                    about to open the store
  *     opened                     it is open

@@ -98,6 +98,7 @@ export class WriteQueue {
 }
 
 function bytesOf(change: Planned): number {
+  if (change.kind === "check") return 0;
   const { key, value } = change.entry;
   const edges = change.kind === "item" ? (change.edges ?? []) : [];
   return key.length + value.length + edges.reduce((sum, edge) => sum + bytesOf(edge), 0);

@@ -61,22 +61,7 @@ export class EngineReader implements CollectionReader {
   }
 
   peek(id: string): Item | undefined | Promise<Item | undefined> {
-    this.port.refuseClosed();
-    if (typeof id !== "string") checkId(id);
-    const { view, atSequence } = this.scope;
-    if (this.port.level === "memory-only") {
-      const known = this.#known(id);
-      if (known !== undefined) return known.item;
-    }
-    // What is in memory answers in this turn, and keeps no key.
-    const key = view.isLoaded ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
-    try {
-      const found = lookUp(view.sources, key, atSequence);
-      if (found instanceof Promise) return this.#peekLater(found, id);
-      return found === undefined ? undefined : this.#shown(found, id);
-    } catch (error) {
-      return this.#fallenBack(id, error);
-    }
+    return this.find(id, true);
   }
 
   scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
@@ -190,19 +175,40 @@ export class EngineReader implements CollectionReader {
     };
   }
 
-  async #peekLater(finding: Promise<Entry | undefined>, id: string): Promise<Item | undefined> {
-    using _hold = this.scope.hold();
+  /** Unless `withContent`, content that is in the content log is not fetched, and null. */
+  protected find(id: string, withContent: boolean): Item | undefined | Promise<Item | undefined> {
+    this.port.refuseClosed();
+    if (typeof id !== "string") checkId(id);
+    const { view, atSequence } = this.scope;
+    if (this.port.level === "memory-only") {
+      const known = this.#known(id);
+      if (known !== undefined) return known.item;
+    }
+    // What is in memory answers in this turn, and keeps no key.
+    const key = view.isLoaded ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
     try {
-      const found = await finding;
-      return found === undefined ? undefined : await this.#shown(found, id);
+      const found = lookUp(view.sources, key, atSequence);
+      if (found instanceof Promise) return this.#findLater(found, id, withContent);
+      return found === undefined ? undefined : this.#shown(found, id, withContent);
     } catch (error) {
       return this.#fallenBack(id, error);
     }
   }
 
-  #shown(entry: Entry, id: string): Item | undefined | Promise<Item | undefined> {
+  /** The hold keeps the view in which it is looked for, from the turn on in which that began. */
+  async #findLater(finding: Promise<Entry | undefined>, id: string, withContent: boolean): Promise<Item | undefined> {
+    using _hold = this.scope.hold();
+    try {
+      const found = await finding;
+      return found === undefined ? undefined : await this.#shown(found, id, withContent);
+    } catch (error) {
+      return this.#fallenBack(id, error);
+    }
+  }
+
+  #shown(entry: Entry, id: string, withContent: boolean): Item | undefined | Promise<Item | undefined> {
     if (entry.kind !== 1 || (entry.expiryMs !== 0 && isGone(entry, this.port.clock.nowMs()))) return undefined;
-    return this.#itemOf(entry, id, true);
+    return this.#itemOf(entry, id, withContent);
   }
 
   #itemOf(entry: Entry, id: string, withContent: boolean): Item | Promise<Item> {
@@ -265,7 +271,7 @@ function firstOf<T, Found>(list: readonly T[], find: (one: T) => Found | undefin
   return undefined;
 }
 
-async function graphOf({ view, atSequence }: Hold): Promise<GraphView> {
+export async function graphOf({ view, atSequence }: Hold): Promise<GraphView> {
   if (view.graph === undefined) await view.loadGraph();
   return new GraphView(view.graph ?? [], atSequence);
 }

@@ -8,6 +8,7 @@ import type { WriteQueue } from "../degradation/write-queue.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import type { SearchFilters } from "../recall/index.ts";
 import type { BlockCache } from "../segment/block-cache.ts";
+import type { StoreOptions } from "../store.ts";
 import type { Catalog } from "./catalog.ts";
 import type { LargeContent } from "./large-content.ts";
 import type { Holds } from "./read-scope.ts";
@@ -21,6 +22,7 @@ export interface EngineOptions {
   readonly contentFromBytes: number;
   readonly manual: boolean;
   readonly maintenanceMs: number;
+  readonly consolidation: StoreOptions["consolidation"];
 }
 
 export interface EngineParts {

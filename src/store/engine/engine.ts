@@ -5,6 +5,7 @@ import type { CheckResult, StorageLevel } from "../../resilience/index.ts";
 import type { DurabilityWarning } from "../../wal/index.ts";
 import { compactionHost } from "../compaction/host.ts";
 import type { ConsolidateOptions, ConsolidationReport } from "../consolidation/report.ts";
+import type { UseLog } from "../consolidation/use-log.ts";
 import type { ContentLog } from "../content/index.ts";
 import { FallbackItems } from "../degradation/fallback-items.ts";
 import type { LogHolder } from "../degradation/log-holder.ts";
@@ -16,11 +17,12 @@ import type { Collection, CollectionSettings, Store, StoreEvent, StoreSnapshot, 
 import type { Catalog } from "./catalog.ts";
 import { EngineCollection } from "./collection.ts";
 import { EngineReader } from "./collection-reader.ts";
+import { Consolidations } from "./consolidations.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import type { LargeContent } from "./large-content.ts";
 import { Maintenance } from "./maintenance.ts";
 import { MemoryLayer } from "./memory-layer.ts";
-import type { ReadPort, ReadScope } from "./read-scope.ts";
+import type { Holds, ReadPort, ReadScope } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import type { Vectors } from "./vector-layers.ts";
 import type { Views } from "./view.ts";
@@ -37,6 +39,7 @@ const fragmentedFrom = 0.3;
 export class Engine implements Store, ReadPort, WritePort {
   readonly #parts: EngineParts;
   readonly #maintenance: Maintenance;
+  readonly #consolidations: Consolidations;
   readonly #writes: WritePath;
   readonly #events = new Topic<StoreEvent>("store");
   readonly #present: ReadScope;
@@ -81,8 +84,21 @@ export class Engine implements Store, ReadPort, WritePort {
         durable: async () => void (await this.#lastWrite),
         failed: (what, error) => this.#failed(what, error),
         guard: this.guard,
+        learningOf: (files, signal) => this.#consolidations.learningOf(files, signal),
       },
       compactionHost({ kind: background, disk, clock }),
+    );
+    this.#consolidations = new Consolidations(
+      {
+        reading: this,
+        write: (changes, options) => this.#writes.write(changes, options),
+        flush: () => this.#maintenance.flush(),
+        mergeWithKappa: (changes, signal) => this.#maintenance.mergeWithKappa(changes, signal),
+        mergesDone: () => this.#maintenance.mergesDone(),
+        deleteObsolete: parts.deleteObsolete,
+        done: (report) => this.#events.publish({ kind: "consolidation", report }),
+      },
+      parts.options.consolidation,
     );
     parts.content.onProgress((progress) => this.#events.publish({ kind: "content-compaction", ...progress }));
     const fragmentation = fragmentationOf(parts.content);
@@ -120,6 +136,14 @@ export class Engine implements Store, ReadPort, WritePort {
 
   get log(): LogHolder {
     return this.#parts.log;
+  }
+
+  get holds(): Holds {
+    return this.#parts.holds;
+  }
+
+  get uses(): UseLog {
+    return this.#consolidations.uses;
   }
 
   get large(): LargeContent {
@@ -208,8 +232,9 @@ export class Engine implements Store, ReadPort, WritePort {
     return await this.#maintenance.compactContent(options.minimumGarbage, options.signal);
   }
 
-  async consolidate(_options?: ConsolidateOptions): Promise<ConsolidationReport> {
-    throw new Error("to come");
+  async consolidate(options?: ConsolidateOptions): Promise<ConsolidationReport> {
+    this.#refuseMaintenance();
+    return await this.#consolidations.run(options);
   }
 
   async maintain(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -217,6 +242,7 @@ export class Engine implements Store, ReadPort, WritePort {
     await this.#maintenance.mergeDue(options.signal);
     await this.#maintenance.compactContent(undefined, options.signal);
     await this.#parts.deleteObsolete();
+    await this.#consolidations.runDue(options.signal);
   }
 
   async close(): Promise<void> {
@@ -259,7 +285,7 @@ export class Engine implements Store, ReadPort, WritePort {
 
   #refuseMaintenance(): void {
     this.refuseClosed();
-    this.guard.refuseDegraded("nothing is merged or compacted");
+    this.guard.refuseDegraded("nothing is merged, compacted or consolidated");
   }
 
   #rotate(): boolean {
@@ -295,7 +321,7 @@ export class Engine implements Store, ReadPort, WritePort {
     await this.#lastWrite.catch(() => undefined);
     const unsaved = this.#unsaved();
     await this.#inspection.end();
-    await this.#maintenance.stop();
+    await Promise.all([this.#consolidations.stop(), this.#maintenance.stop()]);
     try {
       if (log.failure !== undefined) await log.release();
       else if (unsaved === undefined) await log.close();

@@ -15,22 +15,28 @@ import type { SectionBuilder, SectionContext } from "../compaction/derived-secti
 import type { CompactionHost } from "../compaction/host.ts";
 import type { CompactionInput, CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
-import { type PickedCompaction, pickCompaction, pickEverything } from "../compaction/pick.ts";
+import { type PickedCompaction, pickCompaction, pickEverything, pickOnly } from "../compaction/pick.ts";
 import { sectionBuilders } from "../compaction/section-builders.ts";
 import type { StorageGuard } from "../degradation/storage-guard.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import type { StoreEvent } from "../store.ts";
+import type { KappaLearning } from "./consolidations.ts";
 import { garbageValues } from "./content-catalog.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { flushLayer, type PreparedSegment } from "./flush.ts";
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import { eachNewestVersion } from "./newest-version.ts";
+import type { Hold } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import type { Layer } from "./view.ts";
 
 /** After a merge that failed; then twice as long each time. */
 const firstMergeRetryMs = 1_000;
 const longestMergeRetryMs = 60_000;
+
+/** Making a graph takes longer than comparing this many; the first merge makes one. */
+const flushedExactBelow = 10_000;
 
 /** So many frozen layers may wait before writers do. */
 const frozenLimit = 4;
@@ -45,6 +51,8 @@ export interface MaintenancePort {
   failed(what: string, error: unknown): void;
   /** What guards the storage, as far as flushes are concerned. */
   readonly guard: Pick<StorageGuard, "isDegraded" | "isFlushFailing" | "changed" | "flushed" | "flushFailed">;
+  /** What a merge of these files learns by the way. */
+  learningOf(files: readonly ManifestFile[], signal: AbortSignal | undefined): Promise<KappaLearning | undefined>;
 }
 
 export class Maintenance {
@@ -110,19 +118,36 @@ export class Maintenance {
   }
 
   /** Everything into one segment. */
-  async compact(signal?: AbortSignal, kappaChanges?: readonly KappaChange[]): Promise<void> {
+  async compact(signal?: AbortSignal): Promise<void> {
     await this.flush();
     await this.#inTurn(async () => {
       const picked = pickEverything(this.#port.parts.manifest.state.files.values());
-      if (picked !== undefined) await this.#merge(picked, signal, kappaChanges);
+      if (picked !== undefined) await this.#mergeAndLearn(picked, signal);
     });
     await this.#port.parts.deleteObsolete();
+  }
+
+  /** Merges the segments in which the newest versions stand that are to have another κ, and no others. */
+  async mergeWithKappa(changes: readonly KappaChange[], signal?: AbortSignal): Promise<void> {
+    await this.#inTurn(async () => {
+      const bySegment = await this.#bySegment(changes, signal);
+      for (const picked of pickOnly(this.#port.parts.manifest.state.files.values(), bySegment)) {
+        const own = picked.inputs.flatMap(({ id }) => bySegment.get(id) ?? []);
+        await this.#merge(picked, signal, own);
+      }
+    });
+  }
+
+  /** Resolves when what was under way has ended, and what waited behind it. */
+  mergesDone(): Promise<void> {
+    return this.#inTurn(async () => undefined);
   }
 
   /** Merges what is due, until nothing is. */
   async mergeDue(signal?: AbortSignal): Promise<void> {
     await this.#inTurn(async () => {
-      for (let picked = this.#due(); picked !== undefined; picked = this.#due()) await this.#merge(picked, signal);
+      for (let picked = this.#due(); picked !== undefined; picked = this.#due())
+        await this.#mergeAndLearn(picked, signal);
     });
   }
 
@@ -173,7 +198,7 @@ export class Maintenance {
     const beganMs = clock.monotonicMs();
     const file = await flushLayer(layer, {
       ...{ disk, folder, manifest, content, contentFromBytes: options.contentFromBytes },
-      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections }),
+      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections, exactBelow: flushedExactBelow }),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
       durable: () => this.#port.durable(),
@@ -246,8 +271,38 @@ export class Maintenance {
   }
 
   #due(): PickedCompaction | undefined {
-    const { manifest } = this.#port.parts;
-    return this.#stopping.signal.aborted ? undefined : pickCompaction(manifest.state.files.values());
+    const { manifest, views, clock } = this.#port.parts;
+    if (this.#stopping.signal.aborted) return undefined;
+    const segments = new Map(
+      views.current.layers.flatMap((layer) => ("file" in layer ? [[layer.file.id, layer]] : [])),
+    );
+    return pickCompaction(manifest.state.files.values(), {
+      nowMs: clock.nowMs(),
+      expiringOf: (fileId) => segments.get(fileId)?.segment.properties,
+    });
+  }
+
+  async #bySegment(changes: readonly KappaChange[], signal?: AbortSignal): Promise<Map<number, KappaChange[]>> {
+    const bySegment = new Map<number, KappaChange[]>();
+    using hold = this.#port.parts.holds.snapshot();
+    const visit: Parameters<typeof eachNewestVersion>[2] = (newest, place) => {
+      const change = changes[place]!;
+      if (!(newest?.layer instanceof SegmentLayer) || newest.entry.sequence !== change.sequence) return;
+      const { id } = newest.layer.file;
+      const own = bySegment.get(id);
+      if (own === undefined) bySegment.set(id, [change]);
+      else own.push(change);
+    };
+    const keys = changes.map(({ key }) => key);
+    await eachNewestVersion(hold, keys, visit, signal);
+    return bySegment;
+  }
+
+  async #mergeAndLearn(picked: PickedCompaction, signal?: AbortSignal): Promise<void> {
+    // What cannot be read now is learned another time: merges do not wait for that.
+    const learning = await this.#port.learningOf(picked.inputs, signal).catch(() => undefined);
+    await this.#merge(picked, signal, learning?.changes);
+    learning?.learned();
   }
 
   async #merge(picked: PickedCompaction, signal?: AbortSignal, kappaChanges?: readonly KappaChange[]): Promise<void> {
@@ -288,11 +343,11 @@ export class Maintenance {
     const prepared = file === undefined ? undefined : await this.#prepared(file, old);
     try {
       await manifest.apply(
-        {
+        () => ({
           add: file === undefined ? [] : [file],
           remove: [...ids],
           values: garbageValues(content.garbage, dropped.garbage),
-        },
+        }),
         () => {
           if (prepared === undefined) views.replace(old, []);
           else prepared.publish();
@@ -317,7 +372,7 @@ export class Maintenance {
       .map(({ id }) => id);
     if (files.length === 0) return { freedBytes: 0 };
     using present = holds.snapshot();
-    const live = await LiveContents.of([present, ...holds.all], signal);
+    const live = await this.#live([present, ...holds.all], signal);
     const durable = this.#port.durable();
     durable.catch(() => undefined);
     const { freedBytes } = await content.compact({
@@ -327,6 +382,16 @@ export class Maintenance {
       ...(signal === undefined ? {} : { signal }),
     });
     return { freedBytes };
+  }
+
+  /** Readers may end meanwhile: what they hold is held until it was asked. */
+  async #live(readers: readonly Pick<Hold, "view" | "atSequence">[], signal?: AbortSignal): Promise<LiveContents> {
+    for (const { view } of readers) view.hold();
+    try {
+      return await LiveContents.of(readers, signal);
+    } finally {
+      for (const { view } of readers) view.release();
+    }
   }
 
   /** Merges never stand in one another's way: one after the other. */

@@ -16,7 +16,16 @@ import { type Entry, isGone } from "../entry.ts";
 import type { Change, WriteOptions, WriteResult } from "../item/item.ts";
 import { lookUp } from "../merge/lookup.ts";
 import type { Catalog } from "./catalog.ts";
-import { changesLimit, entriesOf, needsGraphOf, optionError, type Planned, planChange } from "./change-plan.ts";
+import {
+  changesLimit,
+  entriesOf,
+  isConditional,
+  nameOf,
+  needsGraphOf,
+  optionError,
+  type Planned,
+  planChange,
+} from "./change-plan.ts";
 import { encodeCommit, type NewEntry } from "./commit-codec.ts";
 import type { LargeContent } from "./large-content.ts";
 import type { MemoryLayer } from "./memory-layer.ts";
@@ -58,6 +67,9 @@ export class WritePath {
     signal?.throwIfAborted();
     const nowMs = port.clock.nowMs();
     const planned = changes.map((change) => planChange(change, { catalog: port.catalog, nowMs, createdMs }));
+    // What writes nothing has no place among the writes: nobody could say when its conditions held.
+    if (planned.every(({ kind }) => kind === "check"))
+      throw optionError("op", "check", "beside it a change that writes");
     if (port.guard.isDegraded) return await this.#queued(planned);
     using large = port.large.isNeededFor(planned) ? await this.#moved(planned, signal) : undefined;
     const taken = await this.#commit(large?.planned ?? planned, signal);
@@ -96,7 +108,7 @@ export class WritePath {
   /** It waits until the store can write. Throws STORE_QUEUE_FULL, and STORE_DEGRADED for what depends on a version. */
   async #queued(planned: readonly Planned[]): Promise<WriteResult> {
     const { guard } = this.#port;
-    if (planned.some(needsVersion)) guard.refuseDegraded("a write that depends on a version is not queued");
+    if (planned.some(isConditional)) guard.refuseDegraded("a write that depends on a version is not queued");
     await guard.enqueue(planned);
     return { version: 0, durability: "queued", level: guard.level };
   }
@@ -114,7 +126,7 @@ export class WritePath {
   async #commit(planned: readonly Planned[], signal: AbortSignal | undefined) {
     const port = this.#port;
     const { guard } = port;
-    const needsVersions = planned.some(needsVersion);
+    const needsVersions = planned.some(isConditional);
     const needsGraph = planned.some(needsGraphOf);
     for (;;) {
       if (guard.isDegraded) return undefined;
@@ -145,23 +157,21 @@ export class WritePath {
   }
 
   #refuseConflict(change: Planned): void {
-    if (change.kind !== "item" || change.ifVersion === undefined) return;
+    if (!isConditional(change)) return;
     const found = lookUp(this.#port.views.current.sources, change.key);
     assert(!(found instanceof Promise), "what is loaded answers at once");
     const isThere = found !== undefined && !isGone(found, this.#port.clock.nowMs());
     const version = isThere ? found.sequence : 0;
-    if (version === change.ifVersion) return;
+    if (change.kind === "check" ? isThere === change.isThere : version === change.ifVersion) return;
+    const what = nameOf(change);
     const now = version === 0 ? "is not there" : `is of version ${version}`;
-    throw new HoldfastError("STORE_CONFLICT", `${change.what} ${now}, not of version ${change.ifVersion}`, {
+    const wanted = change.kind === "check" ? "" : `, not of version ${change.ifVersion}`;
+    throw new HoldfastError("STORE_CONFLICT", `${what} ${now}${wanted}`, {
       hint: "Read it again, and decide anew.",
       retryable: true,
-      details: { what: change.what, version, ifVersion: change.ifVersion },
+      details: { what, version, ...(change.kind === "check" ? {} : { ifVersion: change.ifVersion ?? null }) },
     });
   }
-}
-
-function needsVersion(change: Planned): boolean {
-  return change.kind === "item" && change.ifVersion !== undefined;
 }
 
 function numbered(entries: readonly NewEntry[], sequence: number): Entry[] {
