@@ -194,7 +194,8 @@ describe("consolidation of a store", () => {
   });
 
   it("S4: of what others write, link and delete meanwhile nothing is lost, nothing comes back", async () => {
-    let [conflicts, written] = [0, 0];
+    // Of one seed it may be nothing: a merge that came before has learned it.
+    let [conflicts, written, strengthened] = [0, 0, 0];
     for (let seed = 1; seed <= 6; seed++) {
       const random = seededRandom(seed);
       const { disk, clock, store, notes } = await opened({ memtableEntries: seed % 3 === 0 ? 32 : 4_000 });
@@ -232,7 +233,7 @@ describe("consolidation of a store", () => {
         );
       };
       await check(notes);
-      expect(report.kappa.length).toBeGreaterThan(0);
+      strengthened += report.kappa.length;
       await store.close();
       const again = await opened({}, disk);
       await check(again.notes);
@@ -243,6 +244,7 @@ describe("consolidation of a store", () => {
       await again.store.close();
     }
     expect(written).toBeGreaterThan(500);
+    expect(strengthened).toBeGreaterThan(20);
     expect(conflicts).toBeGreaterThan(50);
   }, 30_000);
 

@@ -89,17 +89,9 @@ export class Maintenance {
 
   /** Flushes all frozen layers, those too that are frozen meanwhile. */
   flushFrozen(): Promise<void> {
-    this.#flushing ??= this.#flushAll()
-      .then(
-        () => this.#port.guard.flushed(),
-        (error: unknown) => {
-          if (!this.#stopping.signal.aborted) this.#port.guard.flushFailed(error);
-          throw error;
-        },
-      )
-      .finally(() => {
-        this.#flushing = undefined;
-      });
+    this.#flushing ??= this.#flushAll().finally(() => {
+      this.#flushing = undefined;
+    });
     return this.#flushing;
   }
 
@@ -186,10 +178,16 @@ export class Maintenance {
   }
 
   async #flushAll(): Promise<void> {
-    for (let layer = this.#frozen().at(-1); layer !== undefined; layer = this.#frozen().at(-1)) {
-      this.#stopping.signal.throwIfAborted();
-      await this.#flushOne(layer);
+    try {
+      for (let layer = this.#frozen().at(-1); layer !== undefined; layer = this.#frozen().at(-1)) {
+        this.#stopping.signal.throwIfAborted();
+        await this.#flushOne(layer);
+      }
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#port.guard.flushFailed(error);
+      throw error;
     }
+    this.#port.guard.flushed();
   }
 
   async #flushOne(layer: MemoryLayer): Promise<void> {
