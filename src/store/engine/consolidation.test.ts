@@ -194,11 +194,14 @@ describe("consolidation of a store", () => {
   });
 
   it("S4: of what others write, link and delete meanwhile nothing is lost, nothing comes back", async () => {
-    // Of one seed it may be nothing: a merge that came before has learned it.
-    let [conflicts, written, strengthened] = [0, 0, 0];
+    let [conflicts, written] = [0, 0];
     for (let seed = 1; seed <= 6; seed++) {
       const random = seededRandom(seed);
-      const { disk, clock, store, notes } = await opened({ memtableEntries: seed % 3 === 0 ? 32 : 4_000 });
+      const { disk, clock, store, notes } = await opened({
+        memtableEntries: seed % 3 === 0 ? 32 : 4_000,
+        // Else a merge that comes before may learn all that there is to learn.
+        consolidation: "manual",
+      });
       const model = new Map<string, number>();
       const put = async (turn: number): Promise<void> => {
         const id = `k${Math.floor(random() * 80)}`;
@@ -233,7 +236,7 @@ describe("consolidation of a store", () => {
         );
       };
       await check(notes);
-      strengthened += report.kappa.length;
+      expect(report.kappa.length).toBeGreaterThan(0);
       await store.close();
       const again = await opened({}, disk);
       await check(again.notes);
@@ -244,7 +247,6 @@ describe("consolidation of a store", () => {
       await again.store.close();
     }
     expect(written).toBeGreaterThan(500);
-    expect(strengthened).toBeGreaterThan(20);
     expect(conflicts).toBeGreaterThan(50);
   }, 30_000);
 
