@@ -4,6 +4,7 @@ export {
   type CompactionResult,
   type CompactOptions,
   type ContentCatalog,
+  type ContentEdit,
   type ContentFileFacts,
   type ContentFileStatistics,
   ContentLog,

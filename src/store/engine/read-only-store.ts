@@ -105,10 +105,14 @@ async function partsOf(options: StoreOptions, disk: Disk, state: ManifestState):
   try {
     for (const file of segmentsByAge(state.files.values()))
       segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
-    const contentCatalog = new ManifestContentCatalog(manifest, {
-      deleteObsolete: refuse,
-      onCommitted: () => undefined,
-    });
+    const contentCatalog = new ManifestContentCatalog(
+      manifest,
+      {
+        deleteObsolete: refuse,
+        onCommitted: () => undefined,
+      },
+      () => true,
+    );
     const content = ContentLog.forReading({ disk, folder, catalog: contentCatalog });
     const pin = { state, [Symbol.dispose]: () => undefined };
     const views = new Views(
