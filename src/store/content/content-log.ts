@@ -179,8 +179,8 @@ export class ContentLog implements AsyncDisposable {
   }
 
   /**
-   * What was added is durable and there for readers once this has returned, before anybody names it. Where the commit's outcome is unknown the
-   * file stays; the next opening sweeps it where nobody names it.
+   * What was added is durable and there for readers once this has returned, before anybody names it. Where the commit's
+   * outcome is unknown the file stays; the next opening sweeps it where nobody names it.
    */
   async commit(writer: ContentWriter): Promise<WrittenContent> {
     const staged = await this.stage(writer);
