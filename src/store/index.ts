@@ -13,6 +13,7 @@ export type {
   PrototypeChange,
   Pruned,
 } from "./consolidation/report.ts";
+export { type StoreCheckOptions, storeCheck } from "./degradation/store-check.ts";
 export { openStore } from "./engine/open-store.ts";
 export { type ReadItemsOptions, readItems } from "./engine/read-items.ts";
 export type { Direction } from "./graph/edge.ts";

@@ -9,7 +9,7 @@
 
 import type { Clock, Listener } from "../base/index.ts";
 import type { Disk } from "../disk/index.ts";
-import type { StorageLevel } from "../resilience/index.ts";
+import type { CheckResult, StorageLevel } from "../resilience/index.ts";
 import type { DurabilityWarning } from "../wal/index.ts";
 import type { ConsolidateOptions, ConsolidationReport, ConsolidationSchedule } from "./consolidation/report.ts";
 import type { NeighbourOptions, SpreadOptions, WalkOptions } from "./graph/index.ts";
@@ -276,7 +276,13 @@ export interface Store extends AsyncDisposable {
   }>;
   /** Raises κ of what was used, links it, makes prototypes, prunes. One at a time (STORE_CONSOLIDATION_RUNNING). */
   consolidate(options?: ConsolidateOptions): Promise<ConsolidationReport>;
+  /**
+   * For `storeCheck`: writes and syncs a test entry, and verifies the next of the segments. On a store that is degraded
+   * it looks whether the disk works again, and lets recovery begin at once where it does.
+   */
+  checkHealth(): Promise<CheckResult>;
   /** What maintenance does by itself: compaction where it is due, then content, then consolidation if its time came. */
   maintain(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Saves what it can, and closes whatever happens. Throws STORE_UNSAVED with the count of writes that are lost. */
   close(): Promise<void>;
 }

@@ -2,7 +2,8 @@
 
 import { HoldfastError, utf8 } from "../../base/index.ts";
 import { decodeHandle } from "../content/index.ts";
-import { type Entry, isGone } from "../entry.ts";
+import { isStorageFailure } from "../degradation/failure.ts";
+import { type Entry, isGone, latestSequence } from "../entry.ts";
 import { type Edge, GraphView, type NeighbourOptions, type SpreadOptions, type WalkOptions } from "../graph/index.ts";
 import type { Item } from "../item/item.ts";
 import { checkId, idIn, itemKey, nodeName, nodeParts, ScratchKeys } from "../item/item-key.ts";
@@ -134,6 +135,25 @@ export class EngineReader implements CollectionReader {
     return ids.map((id) => firstOf(layers, (layer) => layer.embeddingOf(id, hold.atSequence)));
   }
 
+  /** At level memory-only an item that was read last stands in for what cannot be read; else there is the error. */
+  #fallenBack(id: string, error: unknown): Item | undefined {
+    this.port.readFailed(error);
+    const known = isStorageFailure(error) && this.port.level === "memory-only" ? this.#known(id) : undefined;
+    if (known === undefined) throw error;
+    return known.item;
+  }
+
+  /** What is remembered is the newest version: of an earlier moment it says nothing. */
+  #known(id: string): { readonly item: Item | undefined } | undefined {
+    const known =
+      this.scope.atSequence === latestSequence ? this.port.fallback.get(nodeName(this.name, id)) : undefined;
+    if (known === undefined) return undefined;
+    if (known.item === undefined) return { item: undefined };
+    const { entry, content } = known.item;
+    const record = new ItemRecord(entry.value);
+    return { item: new StoredItem(this.facts.name, id, this.port.level, entry, record, content) };
+  }
+
   #scanned(entry: Entry, { withContent = true }: ScanOptions): Item | Promise<Item> {
     return this.#itemOf(entry, idIn(entry.key, this.facts.prefix.length), withContent);
   }
@@ -160,18 +180,30 @@ export class EngineReader implements CollectionReader {
     this.port.refuseClosed();
     if (typeof id !== "string") checkId(id);
     const { view, atSequence } = this.scope;
+    if (this.port.level === "memory-only") {
+      const known = this.#known(id);
+      if (known !== undefined) return known.item;
+    }
     // What is in memory answers in this turn, and keeps no key.
     const key = view.isLoaded ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
-    const found = lookUp(view.sources, key, atSequence);
-    if (found instanceof Promise) return this.#findLater(found, id, withContent);
-    return found === undefined ? undefined : this.#shown(found, id, withContent);
+    try {
+      const found = lookUp(view.sources, key, atSequence);
+      if (found instanceof Promise) return this.#findLater(found, id, withContent);
+      return found === undefined ? undefined : this.#shown(found, id, withContent);
+    } catch (error) {
+      return this.#fallenBack(id, error);
+    }
   }
 
   /** The hold keeps the view in which it is looked for, from the turn on in which that began. */
   async #findLater(finding: Promise<Entry | undefined>, id: string, withContent: boolean): Promise<Item | undefined> {
     using _hold = this.scope.hold();
-    const found = await finding;
-    return found === undefined ? undefined : await this.#shown(found, id, withContent);
+    try {
+      const found = await finding;
+      return found === undefined ? undefined : await this.#shown(found, id, withContent);
+    } catch (error) {
+      return this.#fallenBack(id, error);
+    }
   }
 
   #shown(entry: Entry, id: string, withContent: boolean): Item | undefined | Promise<Item | undefined> {
@@ -181,22 +213,32 @@ export class EngineReader implements CollectionReader {
 
   #itemOf(entry: Entry, id: string, withContent: boolean): Item | Promise<Item> {
     const record = new ItemRecord(entry.value);
+    const { level } = this.port;
     if (record.isInContentLog && withContent) return this.#fetched(entry, id, record);
-    return new StoredItem(
-      this.facts.name,
-      id,
-      this.port.level,
-      entry,
-      record,
-      record.isInContentLog ? null : undefined,
-    );
+    if (level !== "normal" && !record.isInContentLog && this.scope.atSequence === latestSequence)
+      this.port.fallback.remember(nodeName(this.name, id), entry);
+    return new StoredItem(this.facts.name, id, level, entry, record, record.isInContentLog ? null : undefined);
   }
 
   /** The hold is taken in the turn in which the entry was found: until then nobody has freed its content. */
-  async #fetched(entry: Entry, id: string, record: ItemRecord): Promise<StoredItem> {
+  async #fetched(entry: Entry, id: string, record: ItemRecord): Promise<Item> {
     using _hold = this.scope.hold();
-    const content = await this.port.content.read(decodeHandle(record.contentBytes));
-    return new StoredItem(this.facts.name, id, this.port.level, entry, record, content);
+    try {
+      const content = await this.port.content.read(decodeHandle(record.contentBytes));
+      if (this.#isNewest(id, entry)) this.port.fallback.remember(nodeName(this.name, id), entry, content);
+      return new StoredItem(this.facts.name, id, this.port.level, entry, record, content);
+    } catch (error) {
+      const item = this.#fallenBack(id, error);
+      if (item === undefined) throw error;
+      return item;
+    }
+  }
+
+  /** It may have been written anew while its content was read. */
+  #isNewest(id: string, { sequence }: Entry): boolean {
+    if (this.scope.atSequence !== latestSequence) return false;
+    const found = lookUp(this.scope.view.sources, itemKey(this.facts.prefix, id));
+    return !(found instanceof Promise) && found?.sequence === sequence;
   }
 
   #edgeOf({ source, type, target, weight }: Edge): EdgeOf {

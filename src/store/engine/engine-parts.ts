@@ -2,8 +2,9 @@
 
 import type { Clock } from "../../base/index.ts";
 import type { Disk, DiskLock } from "../../disk/index.ts";
-import type { Wal } from "../../wal/index.ts";
 import type { ContentLog } from "../content/index.ts";
+import type { LogHolder } from "../degradation/log-holder.ts";
+import type { WriteQueue } from "../degradation/write-queue.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import type { SearchFilters } from "../recall/index.ts";
 import type { BlockCache } from "../segment/block-cache.ts";
@@ -31,7 +32,9 @@ export interface EngineParts {
   readonly options: EngineOptions;
   readonly lock: DiskLock;
   readonly manifest: Manifest;
-  readonly log: Wal;
+  readonly log: LogHolder;
+  /** Writes that wait while the store is degraded. */
+  readonly queue: WriteQueue;
   readonly content: ContentLog;
   readonly cache: BlockCache;
   readonly catalog: Catalog;

@@ -1,12 +1,16 @@
 /** The store behind `openStore`: what its parts do together. */
 
 import { HoldfastError, type Listener, Topic } from "../../base/index.ts";
-import type { StorageLevel } from "../../resilience/index.ts";
-import type { DurabilityWarning, Wal } from "../../wal/index.ts";
+import type { CheckResult, StorageLevel } from "../../resilience/index.ts";
+import type { DurabilityWarning } from "../../wal/index.ts";
 import { compactionHost } from "../compaction/host.ts";
 import type { ConsolidateOptions, ConsolidationReport } from "../consolidation/report.ts";
 import type { UseLog } from "../consolidation/use-log.ts";
 import type { ContentLog } from "../content/index.ts";
+import { FallbackItems } from "../degradation/fallback-items.ts";
+import type { LogHolder } from "../degradation/log-holder.ts";
+import { StorageGuard } from "../degradation/storage-guard.ts";
+import { StoreInspection } from "../degradation/store-inspection.ts";
 import type { Change, WriteOptions, WriteResult } from "../item/item.ts";
 import type { SearchFilters } from "../recall/index.ts";
 import type { Collection, CollectionSettings, Store, StoreEvent, StoreSnapshot, StoreStatistics } from "../store.ts";
@@ -39,9 +43,11 @@ export class Engine implements Store, ReadPort, WritePort {
   readonly #writes: WritePath;
   readonly #events = new Topic<StoreEvent>("store");
   readonly #present: ReadScope;
+  readonly #inspection: StoreInspection;
+  readonly guard: StorageGuard;
+  readonly fallback: FallbackItems;
   #memory: MemoryLayer;
   #lastWrite: Promise<unknown> = Promise.resolve();
-  #level: StorageLevel = "normal";
   #closing: Promise<void> | undefined;
   #cancelMaintenance: (() => void) | undefined;
 
@@ -52,6 +58,24 @@ export class Engine implements Store, ReadPort, WritePort {
     this.#present = parts.holds.present;
     this.#writes = new WritePath(this);
     const { disk, clock } = parts;
+    this.fallback = new FallbackItems(clock);
+    this.guard = new StorageGuard({
+      ...{ clock, log: parts.log, queue: parts.queue },
+      publish: (event) => this.#events.publish(event),
+      // Where there is nothing to delete there may be room all the same.
+      makeRoom: () => parts.deleteObsolete().catch(() => undefined),
+      save: (frozenOnly) => (frozenOnly ? this.#maintenance.flushFrozen() : this.#maintenance.flush()),
+      renewed: () => {
+        this.#lastWrite = Promise.resolve();
+      },
+      readSegments: () => this.#inspection.readSegments(),
+      apply: (planned) => this.#writes.replay(planned),
+    });
+    this.#inspection = new StoreInspection({
+      parts,
+      guard: this.guard,
+      publish: (event) => this.#events.publish(event),
+    });
     this.#maintenance = new Maintenance(
       {
         parts,
@@ -59,6 +83,7 @@ export class Engine implements Store, ReadPort, WritePort {
         rotate: () => this.#rotate(),
         durable: async () => void (await this.#lastWrite),
         failed: (what, error) => this.#failed(what, error),
+        guard: this.guard,
         learningOf: (files, signal) => this.#consolidations.learningOf(files, signal),
       },
       compactionHost({ kind: background, disk, clock }),
@@ -86,7 +111,7 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   get level(): StorageLevel {
-    return this.#level;
+    return this.guard.level;
   }
 
   get clock(): EngineParts["clock"] {
@@ -94,7 +119,7 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   get warnings(): readonly DurabilityWarning[] {
-    return this.#parts.log.recovery.warnings;
+    return this.#parts.log.current.recovery.warnings;
   }
 
   get content(): ContentLog {
@@ -109,7 +134,7 @@ export class Engine implements Store, ReadPort, WritePort {
     return this.#parts.views;
   }
 
-  get log(): Wal {
+  get log(): LogHolder {
     return this.#parts.log;
   }
 
@@ -162,13 +187,13 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   statistics(): StoreStatistics {
-    const { views, content, log, cache, holds } = this.#parts;
+    const { views, content, log, queue, cache, holds, manifest } = this.#parts;
     const { layers } = views.current;
     const memory = layers.filter((layer) => layer instanceof MemoryLayer);
     return {
-      level: this.#level,
+      level: this.guard.level,
       version: log.visibleSequence,
-      durableVersion: log.durableSequence,
+      durableVersion: log.durableSequence(manifest.state.flushedPosition),
       memtableEntries: memory.reduce((sum, { source }) => sum + source.entries, 0),
       memtableBytes: memory.reduce((sum, { source }) => sum + source.usedBytes, 0),
       segments: layers
@@ -177,9 +202,9 @@ export class Engine implements Store, ReadPort, WritePort {
           ...{ id, level, sizeBytes, entries, tombstones },
         })),
       contentFiles: content.statistics(),
-      logBytes: log.statistics.totalBytes,
+      logBytes: log.current.statistics.totalBytes,
       cacheBytes: cache.statistics.usedBytes,
-      queuedWrites: 0,
+      queuedWrites: queue.size,
       snapshots: holds.count,
       lost: [],
     };
@@ -191,28 +216,29 @@ export class Engine implements Store, ReadPort, WritePort {
 
   async flush(): Promise<void> {
     this.refuseClosed();
+    this.guard.refuseDegraded("nothing is flushed but by recovery");
     await this.#maintenance.flush();
   }
 
   async compact(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     await this.#maintenance.compact(options.signal);
   }
 
   async compactContent(
     options: { readonly minimumGarbage?: number; readonly signal?: AbortSignal } = {},
   ): Promise<{ readonly freedBytes: number }> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     return await this.#maintenance.compactContent(options.minimumGarbage, options.signal);
   }
 
   async consolidate(options?: ConsolidateOptions): Promise<ConsolidationReport> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     return await this.#consolidations.run(options);
   }
 
   async maintain(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     await this.#maintenance.mergeDue(options.signal);
     await this.#maintenance.compactContent(undefined, options.signal);
     await this.#parts.deleteObsolete();
@@ -238,6 +264,8 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   wrote(durable: Promise<unknown>): void {
+    // One promise for all who share a sync.
+    if (durable !== this.#lastWrite) durable.catch(() => this.guard.logFailed());
     this.#lastWrite = durable;
     const { source } = this.#memory;
     const { memtableBytes, memtableEntries } = this.#parts.options;
@@ -246,8 +274,18 @@ export class Engine implements Store, ReadPort, WritePort {
     this.#maintenance.kick();
   }
 
-  logFailed(error: unknown): void {
-    this.#failed("log", error);
+  readFailed(error: unknown): void {
+    this.guard.readFailed(error);
+  }
+
+  checkHealth(): Promise<CheckResult> {
+    this.refuseClosed();
+    return this.#inspection.check();
+  }
+
+  #refuseMaintenance(): void {
+    this.refuseClosed();
+    this.guard.refuseDegraded("nothing is merged, compacted or consolidated");
   }
 
   #rotate(): boolean {
@@ -263,7 +301,7 @@ export class Engine implements Store, ReadPort, WritePort {
     const { clock, options } = this.#parts;
     if (options.manual || this.#closing !== undefined) return;
     const maintain = (): void => {
-      this.maintain()
+      (this.guard.isDegraded ? Promise.resolve() : this.maintain())
         .catch((error: unknown) => this.#failed("maintenance", error))
         .finally(() => this.#scheduleMaintenance());
     };
@@ -277,15 +315,39 @@ export class Engine implements Store, ReadPort, WritePort {
   async #close(): Promise<void> {
     const { log, content, views, manifest, lock } = this.#parts;
     this.#cancelMaintenance?.();
+    // Whether all was synced has to be known while what was not can still be saved.
+    await this.#lastWrite.catch(() => undefined);
+    await this.guard.end();
+    await this.#lastWrite.catch(() => undefined);
+    const unsaved = this.#unsaved();
+    await this.#inspection.end();
     await Promise.all([this.#consolidations.stop(), this.#maintenance.stop()]);
     try {
-      await log.close();
+      if (log.failure !== undefined) await log.release();
+      else if (unsaved === undefined) await log.close();
+      else await log.close().catch(() => undefined);
     } finally {
       views.close();
       await content[Symbol.asyncDispose]().catch(() => undefined);
       await manifest.close().catch(() => undefined);
-      await lock.release();
+      // A device that fails fails here too; that something was lost matters more.
+      if (unsaved === undefined) await lock.release();
+      else await lock.release().catch(() => undefined);
     }
+    if (unsaved !== undefined) throw unsaved;
+  }
+
+  #unsaved(): HoldfastError | undefined {
+    const { log, queue, manifest } = this.#parts;
+    const unsynced = log.unsynced(manifest.state.flushedPosition);
+    const count = queue.size + unsynced;
+    if (count === 0) return undefined;
+    const what = `${queue.size} queued and ${unsynced} visible writes did not reach the disk`;
+    return new HoldfastError("STORE_UNSAVED", `the store in ${this.folder} is closed, and ${what}`, {
+      cause: this.guard.lastError,
+      hint: "None of them was called durable. Write them again when the disk works.",
+      details: { path: this.folder, count, queued: queue.size, unsynced },
+    });
   }
 }
 

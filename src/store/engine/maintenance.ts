@@ -5,16 +5,19 @@
  * effect by one edit of the manifest, in the turn of which readers get the new layers. Readers never wait for any of
  * it; writers do where four layers wait to be flushed.
  *
- * What fails is told (event `failed`) and tried again with the next occasion; until then nothing has changed.
+ * What fails is told (event `failed`) and changes nothing. Flushes that fail are tried again by the guard of the
+ * storage; merges have a breaker of their own, for a merge that finds no room takes nothing away from writers.
  */
 
 import { HoldfastError, LinkedController, untilAborted } from "../../base/index.ts";
+import { breakerPresets, type CircuitBreaker, circuitBreaker, Refusal } from "../../resilience/index.ts";
 import type { SectionBuilder, SectionContext } from "../compaction/derived-sections.ts";
 import type { CompactionHost } from "../compaction/host.ts";
 import type { CompactionInput, CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
 import { type PickedCompaction, pickCompaction, pickEverything, pickOnly } from "../compaction/pick.ts";
 import { sectionBuilders } from "../compaction/section-builders.ts";
+import type { StorageGuard } from "../degradation/storage-guard.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import type { StoreEvent } from "../store.ts";
 import type { KappaLearning } from "./consolidations.ts";
@@ -27,6 +30,10 @@ import { eachNewestVersion } from "./newest-version.ts";
 import type { Hold } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import type { Layer } from "./view.ts";
+
+/** After a merge that failed; then twice as long each time. */
+const firstMergeRetryMs = 1_000;
+const longestMergeRetryMs = 60_000;
 
 /** Making a graph takes longer than comparing this many; the first merge makes one. */
 const flushedExactBelow = 10_000;
@@ -42,6 +49,8 @@ export interface MaintenancePort {
   /** Resolves once all that is visible now is durable. */
   durable(): Promise<void>;
   failed(what: string, error: unknown): void;
+  /** What guards the storage, as far as flushes are concerned. */
+  readonly guard: Pick<StorageGuard, "isDegraded" | "isFlushFailing" | "changed" | "flushed" | "flushFailed">;
   /** What a merge of these files learns by the way. */
   learningOf(files: readonly ManifestFile[], signal: AbortSignal | undefined): Promise<KappaLearning | undefined>;
 }
@@ -54,15 +63,28 @@ export class Maintenance {
   #merging: Promise<void> = Promise.resolve();
   #isMergeScheduled = false;
   #contentRun: Promise<unknown> | undefined;
+  readonly #mergeBreaker: CircuitBreaker;
+  #mergeFailures = 0;
+  #cancelMergeRetry: (() => void) | undefined;
 
   constructor(port: MaintenancePort, host: CompactionHost) {
     this.#port = port;
     this.#host = host;
+    const { clock } = port.parts;
+    this.#mergeBreaker = circuitBreaker({
+      ...breakerPresets.storage,
+      name: "store merges",
+      clock,
+      jitter: 0,
+      ramp: false,
+    });
   }
 
-  /** Resolves when a frozen layer has been flushed; undefined while there is room. Rejects with what kept it back. */
+  /** Resolves when it is worth looking again; undefined while there is room. Rejects with what keeps a flush back. */
   room(): Promise<void> | undefined {
-    return this.#frozen().length < frozenLimit ? undefined : this.flushFrozen();
+    if (this.#frozen().length < frozenLimit) return undefined;
+    const { guard } = this.#port;
+    return guard.isFlushFailing ? guard.changed : this.flushFrozen();
   }
 
   /** Flushes all frozen layers, those too that are frozen meanwhile. */
@@ -75,9 +97,10 @@ export class Maintenance {
 
   /** A layer was frozen. */
   kick(): void {
+    if (this.#port.guard.isFlushFailing) return;
     this.flushFrozen().then(
       () => this.#scheduleMerges(),
-      (error: unknown) => this.#port.failed("flush", error),
+      () => undefined,
     );
   }
 
@@ -141,6 +164,7 @@ export class Maintenance {
 
   /** Ends what is under way, and waits for it. Flushes are left undone: the log has what they would have written. */
   async stop(): Promise<void> {
+    this.#cancelMergeRetry?.();
     this.#stopping.abort(new HoldfastError("STORE_CLOSED", "the store was closed meanwhile"));
     await this.#host.close();
     await this.#flushing?.catch(() => undefined);
@@ -154,10 +178,16 @@ export class Maintenance {
   }
 
   async #flushAll(): Promise<void> {
-    for (let layer = this.#frozen().at(-1); layer !== undefined; layer = this.#frozen().at(-1)) {
-      this.#stopping.signal.throwIfAborted();
-      await this.#flushOne(layer);
+    try {
+      for (let layer = this.#frozen().at(-1); layer !== undefined; layer = this.#frozen().at(-1)) {
+        this.#stopping.signal.throwIfAborted();
+        await this.#flushOne(layer);
+      }
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#port.guard.flushFailed(error);
+      throw error;
     }
+    this.#port.guard.flushed();
   }
 
   async #flushOne(layer: MemoryLayer): Promise<void> {
@@ -208,14 +238,34 @@ export class Maintenance {
   }
 
   #scheduleMerges(): void {
-    if (this.#isMergeScheduled || this.#port.parts.options.manual || this.#due() === undefined) return;
+    const { parts, guard } = this.#port;
+    if (this.#isMergeScheduled || parts.options.manual || guard.isDegraded || this.#due() === undefined) return;
+    const permit = this.#mergeBreaker.tryAcquire();
+    if (permit instanceof Refusal) return this.#mergeLater(permit.retryAfterMs ?? longestMergeRetryMs);
     this.#isMergeScheduled = true;
     this.mergeDue()
-      .then(() => this.#port.parts.deleteObsolete())
-      .catch((error: unknown) => this.#port.failed("compaction", error))
+      .then(() => parts.deleteObsolete())
+      .then(
+        () => {
+          this.#mergeFailures = 0;
+          permit.succeed();
+        },
+        (error: unknown) => {
+          permit.fail(error);
+          this.#port.failed("compaction", error);
+          this.#mergeLater(Math.min(longestMergeRetryMs, firstMergeRetryMs * 2 ** this.#mergeFailures++));
+        },
+      )
       .finally(() => {
         this.#isMergeScheduled = false;
       });
+  }
+
+  #mergeLater(delayMs: number): void {
+    this.#cancelMergeRetry?.();
+    if (this.#stopping.signal.aborted) return;
+    const retry = (): void => this.#scheduleMerges();
+    this.#cancelMergeRetry = this.#port.parts.clock.schedule(delayMs, retry, { background: true });
   }
 
   #due(): PickedCompaction | undefined {

@@ -16,9 +16,12 @@ import { join } from "node:path";
 import { type Clock, HoldfastError, systemClock } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import { openWal, type Wal } from "../../wal/index.ts";
+import { contentHandleOf } from "../compaction/content-garbage.ts";
 import { segmentsByAge } from "../compaction/pick.ts";
 import { hasPrefix } from "../compaction/vector-sections.ts";
-import { ContentLog } from "../content/index.ts";
+import { type ContentHandle, ContentLog } from "../content/index.ts";
+import { LogHolder } from "../degradation/log-holder.ts";
+import { WriteQueue } from "../degradation/write-queue.ts";
 import { isItemKey } from "../item/item-key.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import { currentName } from "../manifest/names.ts";
@@ -94,20 +97,23 @@ async function open(
     segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
   const catalog = new Catalog(manifest);
   const memory = new Recovered(checked, catalog, clock, folder);
-  const log = await openWal({
-    ...{ disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" },
+  const logOptions = { disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" };
+  const wal = await openWal({
+    ...logOptions,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onEntry: ({ sequence, payload }) => {
       if (sequence <= manifest.state.flushedPosition) return; // mutant: flushed-position
       memory.apply(payload, sequence);
     },
   });
+  const log = new LogHolder(wal, (firstSequence) => openWal({ ...logOptions, firstSequence }));
   opening.add(() => log.close());
-  checkLog(opened, manifest, catalog, log, folder);
+  checkLog(opened, manifest, catalog, wal, folder);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
   const onCommitted = (): void => views.publish(views.current.layers);
-  const contentCatalog = new ManifestContentCatalog(manifest, { deleteObsolete, onCommitted });
+  const hooks = { deleteObsolete, onCommitted };
+  const contentCatalog = new ManifestContentCatalog(manifest, hooks, (source) => memory.names(source));
   const content = await ContentLog.open({ disk, folder, catalog: contentCatalog });
   const layers = memory.layers();
   const views = new Views(
@@ -117,6 +123,7 @@ async function open(
   );
   const parts: EngineParts = {
     ...{ disk, folder, clock, options: checked, lock, manifest, log, content, cache, catalog, views, deleteObsolete },
+    queue: await WriteQueue.open(clock),
     holds: new Holds(views, () => log.visibleSequence),
     large: new LargeContent(content),
     vectors: new Vectors({ views, catalog, clock }),
@@ -134,6 +141,7 @@ class Recovered {
   /** Before the ids of the last item's collection: the next one is mostly of the same. */
   #prefix: Uint8Array | undefined;
   readonly #frozen: MemoryLayer[] = [];
+  #sources: ReadonlySet<number> | undefined;
   #layer = new MemoryLayer();
 
   constructor(options: EngineOptions, catalog: Catalog, clock: Clock, folder: string) {
@@ -160,6 +168,22 @@ class Recovered {
     if (!isItemKey(key) || (this.#prefix !== undefined && hasPrefix(key, this.#prefix))) return;
     this.#prefix = this.#catalog.all.find(({ prefix }) => hasPrefix(key, prefix))?.prefix;
     if (this.#prefix === undefined) throw lastEditsError(join(this.#folder, currentName), 0);
+  }
+
+  /** Whether something in memory names contents that were first written in this file. */
+  names(source: number): boolean {
+    this.#sources ??= new Set([...this.#handles()].map(({ file }) => file));
+    return this.#sources.has(source);
+  }
+
+  *#handles(): Generator<ContentHandle> {
+    for (const { source } of this.layers()) {
+      const cursor = source.cursor();
+      for (cursor.advance(); cursor.valid; cursor.advance()) {
+        const handle = contentHandleOf(cursor.entry());
+        if (handle !== undefined) yield handle;
+      }
+    }
   }
 
   /** Newest first; the first one is to be written to. */

@@ -12,6 +12,7 @@ import type { StorageLevel } from "../../resilience/index.ts";
 import { readWal } from "../../wal/index.ts";
 import { segmentsByAge } from "../compaction/pick.ts";
 import { ContentLog } from "../content/index.ts";
+import { FallbackItems } from "../degradation/fallback-items.ts";
 import { fileName } from "../manifest/names.ts";
 import { readManifest } from "../manifest/open-manifest.ts";
 import type { ManifestState } from "../manifest/state.ts";
@@ -104,10 +105,14 @@ async function partsOf(options: StoreOptions, disk: Disk, state: ManifestState):
   try {
     for (const file of segmentsByAge(state.files.values()))
       segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
-    const contentCatalog = new ManifestContentCatalog(manifest, {
-      deleteObsolete: refuse,
-      onCommitted: () => undefined,
-    });
+    const contentCatalog = new ManifestContentCatalog(
+      manifest,
+      {
+        deleteObsolete: refuse,
+        onCommitted: () => undefined,
+      },
+      () => true,
+    );
     const content = ContentLog.forReading({ disk, folder, catalog: contentCatalog });
     const pin = { state, [Symbol.dispose]: () => undefined };
     const views = new Views(
@@ -138,6 +143,7 @@ class ReadOnlyStore implements Store, ReadPort {
   readonly content: ContentLog;
   readonly vectors: Vectors;
   readonly filters = new SearchFilters();
+  readonly fallback: FallbackItems;
   readonly #parts: ReadOnlyParts;
   readonly #holds: Holds;
   readonly #lock: DiskLock | undefined;
@@ -147,6 +153,7 @@ class ReadOnlyStore implements Store, ReadPort {
     this.folder = folder;
     this.clock = clock;
     this.content = parts.content;
+    this.fallback = new FallbackItems(clock);
     this.vectors = new Vectors({ views: parts.views, catalog: parts.catalog, clock });
     this.#parts = parts;
     this.#lock = lock;
@@ -197,6 +204,9 @@ class ReadOnlyStore implements Store, ReadPort {
   compactContent = this.#refused;
   consolidate = this.#refused;
   maintain = this.#refused;
+  checkHealth = this.#refused;
+
+  readFailed(): void {}
 
   async close(): Promise<void> {
     if (this.#isClosed) return;

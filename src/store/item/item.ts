@@ -77,7 +77,7 @@ export interface EdgeWriteOptions extends WriteOptions {
 }
 
 export interface WriteResult {
-  /** What the items that were written have as `version`; 0 where the write is queued. */
+  /** What the items that were written have as `version`; 0 where the write waits, and nobody sees it yet. */
   readonly version: number;
   readonly durability: "durable" | "visible" | "queued";
   readonly level: StorageLevel;
