@@ -29,6 +29,11 @@ export class ManifestFileWriter {
     this.#sizeBytes = endBytes;
   }
 
+  /**
+   * What was read of it is durable when this returns, and that CURRENT names it: a process that was killed may have
+   * written the last edit and not synced it, and what the opening deletes by it would be missed if the power then took it
+   * back.
+   */
   static async open(
     disk: Disk,
     folder: string,
@@ -36,7 +41,14 @@ export class ManifestFileWriter {
     content: ManifestContent,
   ): Promise<ManifestFileWriter> {
     const file = await disk.open(join(folder, manifestName(manifest)), "read-write");
-    return new ManifestFileWriter(manifest, file, content);
+    try {
+      await file.syncData(); // mutant: manifest-open-sync
+      await disk.syncFolder(folder);
+      return new ManifestFileWriter(manifest, file, content);
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      throw error;
+    }
   }
 
   /** A new file with this state, durable, and named by CURRENT. */
