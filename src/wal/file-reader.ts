@@ -21,8 +21,8 @@ export class FileReader {
   }
 
   /**
-   * These bytes, or undefined where the file ends before them. Valid until the next call. Throws DISK_IO where the device
-   * gives fewer than the file has: what it keeps back is no end of the log.
+   * These bytes, or undefined where the file ends before them. Valid until the next call. Throws DISK_IO where the
+   * device gives fewer than the file has: what it keeps back is no end of the log.
    */
   bytesAt(offset: number, length: number): Uint8Array | undefined | Promise<Uint8Array | undefined> {
     if (offset + length > this.sizeBytes) return undefined;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { HoldfastError, utf8, utf8Text } from "../base/index.ts";
-import { SimDisk } from "../disk/index.ts";
-import { shortRead } from "../disk/simulated/fault.ts";
+import { faults as diskFaults, SimDisk } from "../disk/index.ts";
 import { openWal, readWal } from "./index.ts";
 import { logFilePath, walFormats } from "./log-file-name.ts";
 import { abandoned, disk, newFolder, reopen, textsOf, writeTexts } from "./testing/log-text.ts";
@@ -40,7 +39,7 @@ describe.each(formats)("recovery of the %s form", (format) => {
     const wal = await openWal({ disk: simulated, folder: "/log", format });
     const texts = ["a", "b", "c".repeat(900)];
     for (const text of texts) await wal.append(utf8(text));
-    const faults = [shortRead({ occurrence: 1, bytes: 600, forever: true })];
+    const faults = [diskFaults.shortRead({ occurrence: 1, bytes: 600, forever: true })];
     const opening = openWal({ disk: simulated.restarted({ faults }), folder: "/log" });
     await expect(opening).rejects.toMatchObject({ code: "DISK_IO", retryable: true });
     const entries: string[] = [];

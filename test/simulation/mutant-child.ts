@@ -1,6 +1,6 @@
 /**
- * Runs the small simulation of the log, the checkpoints or the store on the sources with one marked line taken out (none where
- * no name is given), and prints what it found as JSON.
+ * Runs the small simulation of the log, the checkpoints or the store on the sources with one marked line taken out
+ * (none where no name is given), and prints what it found as JSON.
  */
 
 import { readFileSync } from "node:fs";

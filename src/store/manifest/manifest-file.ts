@@ -31,8 +31,8 @@ export class ManifestFileWriter {
 
   /**
    * What was read of it is durable when this returns, and that CURRENT names it: a process that was killed may have
-   * written the last edit and not synced it, and what the opening deletes by it would be missed if the power then took it
-   * back.
+   * written the last edit and not synced it. What the opening deletes by it would be missed if the power then took the
+   * edit back.
    */
   static async open(
     disk: Disk,

@@ -139,7 +139,7 @@ export type Operation =
   | { readonly op: "mistake"; readonly collection: string; readonly which: number }
   | Rot;
 
-/** On a copy of the disk: a bit has turned, a file is gone, a file's end was never written, or the whole log is gone. */
+/** On a copy of the disk: a bit has turned, a file is gone, a file's end was never written, or the log is gone. */
 export interface Rot {
   readonly op: "rot";
   readonly what: "bit" | "file" | "end" | "log";

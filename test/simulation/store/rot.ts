@@ -1,6 +1,6 @@
 /**
- * Something of the store is spoilt, on a copy of the disk: whatever it says then is right, or a typed error. Of the log,
- * whose end may be torn, all or nothing: it has a simulation of its own.
+ * Something of the store is spoilt, on a copy of the disk: whatever it says then is right, or a typed error. Of the
+ * log, whose end may be torn, all or nothing: it has a simulation of its own.
  */
 
 import { faults, type SimDisk } from "../../../src/disk/index.ts";
