@@ -1,7 +1,7 @@
 /**
  * Mutants: lines without which the log, the checkpoints or the store would lose something or believe something wrong.
- * Each is marked in the sources by `// mutant: NAME`; taken out, one at a time, in a process of its own, it must be missed by
- * the simulation. So no sync and no check is there for nothing, and the simulation finds what it is for.
+ * Each is marked in the sources by `// mutant: NAME`; taken out, one at a time, in a process of its own, it must be
+ * missed by the simulation. So no sync and no check is there for nothing, and the simulation finds what it is for.
  */
 
 import { execFile } from "node:child_process";
