@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { HoldfastError } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
 import { headerBytes, padded, recordHeadBytes } from "../content/content-format.ts";
-import { ContentWriter } from "../content/content-writer.ts";
+import { ContentWriter, type WrittenContent } from "../content/content-writer.ts";
 import type { ContentHandle } from "../content/index.ts";
 import { checksumAt, readU64, viewOf } from "../little-endian.ts";
 import { fileName } from "../manifest/names.ts";
@@ -31,6 +31,8 @@ export interface SalvageContentOptions {
 export interface ContentSalvage {
   /** For the manifest, in place of the damaged one; undefined where nothing can be read. */
   readonly file: ManifestFile | undefined;
+  /** The same, for the content log. */
+  readonly written: WrittenContent | undefined;
   readonly contents: number;
 }
 
@@ -46,15 +48,15 @@ export async function salvageContent(options: SalvageContentOptions): Promise<Co
       contents++;
     }
     if (contents > 0) {
-      const { sizeBytes } = await writer.finish();
-      return { file: { ...file, id: newFileId, sizeBytes }, contents };
+      const written = await writer.finish();
+      return { file: { ...file, id: newFileId, sizeBytes: written.sizeBytes }, written, contents };
     }
   } catch (error) {
     await writer.abandon();
     throw error;
   }
   await writer.abandon();
-  return { file: undefined, contents };
+  return { file: undefined, written: undefined, contents };
 }
 
 async function* readableContents({

@@ -46,7 +46,8 @@ export interface SalvageOptions {
 }
 
 export interface SectionMaker {
-  add(entry: Entry): void;
+  /** A promise where it wants to be waited for. */
+  add(entry: Entry): void | Promise<void>;
   finish(writer: SegmentWriter): Promise<void>;
 }
 
@@ -116,7 +117,8 @@ async function rebuild(
   await using writer = await SegmentWriter.create({ disk, folder, name, fileId: newFileId, ...signalled });
   for await (const batch of kept) {
     for (const entry of batch) {
-      sections?.add(entry);
+      const making = sections?.add(entry);
+      if (making instanceof Promise) await making;
       const writing = writer.add(entry);
       if (writing instanceof Promise) await writing;
     }

@@ -8,6 +8,7 @@ import type { Manifest } from "../manifest/manifest.ts";
 import type { SearchFilters } from "../recall/index.ts";
 import type { BlockCache } from "../segment/block-cache.ts";
 import type { Catalog } from "./catalog.ts";
+import type { DamageReports } from "./damage-reports.ts";
 import type { LargeContent } from "./large-content.ts";
 import type { Holds } from "./read-scope.ts";
 import type { Vectors } from "./vector-layers.ts";
@@ -38,6 +39,8 @@ export interface EngineParts {
   readonly large: LargeContent;
   readonly vectors: Vectors;
   readonly filters: SearchFilters;
+  /** Told of every damage that readers come upon. */
+  readonly damage: DamageReports;
   /** Deletes the files that nobody names or reads any more. */
   readonly deleteObsolete: () => Promise<void>;
 }

@@ -8,20 +8,24 @@
  * What fails is told (event `failed`) and tried again with the next occasion; until then nothing has changed.
  */
 
-import { HoldfastError, LinkedController, untilAborted } from "../../base/index.ts";
+import { assert, HoldfastError, LinkedController, untilAborted } from "../../base/index.ts";
 import type { SectionBuilder, SectionContext } from "../compaction/derived-sections.ts";
 import type { CompactionHost } from "../compaction/host.ts";
-import type { CompactionInput, CompactionOutcome } from "../compaction/job.ts";
+import type { CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
 import { type PickedCompaction, pickCompaction, pickEverything } from "../compaction/pick.ts";
 import { sectionBuilders } from "../compaction/section-builders.ts";
+import { decodeLost } from "../damage/lost-codec.ts";
+import { LostRanges } from "../damage/lost-ranges.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import type { StoreEvent } from "../store.ts";
 import { garbageValues } from "./content-catalog.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { flushLayer, type PreparedSegment } from "./flush.ts";
+import { coveringLosses, inputOf, lossValues, lostFiles } from "./inherited-loss.ts";
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import { Mending } from "./mending.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import type { Layer } from "./view.ts";
 
@@ -42,6 +46,7 @@ export class Maintenance {
   readonly #port: MaintenancePort;
   readonly #host: CompactionHost;
   readonly #stopping = new AbortController();
+  readonly #mending: Mending;
   #flushing: Promise<void> | undefined;
   #merging: Promise<void> = Promise.resolve();
   #isMergeScheduled = false;
@@ -50,6 +55,14 @@ export class Maintenance {
   constructor(port: MaintenancePort, host: CompactionHost) {
     this.#port = port;
     this.#host = host;
+    this.#mending = new Mending({
+      ...{ parts: port.parts, signal: this.#stopping.signal },
+      publish: (event) => port.publish(event),
+      failed: (what, error) => port.failed(what, error),
+      inTurn: (work) => this.#inTurn(work),
+      prepared: (file, old, lost) => this.#prepared(file, old, lost),
+      builders: (fileId) => this.#builders({ fileId, collections: port.parts.catalog.sections }),
+    });
   }
 
   /** Resolves when a frozen layer has been flushed; undefined while there is room. Rejects with what kept it back. */
@@ -82,8 +95,10 @@ export class Maintenance {
   async compact(signal?: AbortSignal, kappaChanges?: readonly KappaChange[]): Promise<void> {
     await this.flush();
     await this.#inTurn(async () => {
-      const picked = pickEverything(this.#port.parts.manifest.state.files.values());
-      if (picked !== undefined) await this.#merge(picked, signal, kappaChanges);
+      await this.#mending.mendInTurn();
+      const { state } = this.#port.parts.manifest;
+      const pick = (): PickedCompaction | undefined => pickEverything(state.files.values(), { lost: lostFiles(state) });
+      await this.#mergeMended(pick, signal, kappaChanges);
     });
     await this.#port.parts.deleteObsolete();
   }
@@ -91,8 +106,18 @@ export class Maintenance {
   /** Merges what is due, until nothing is. */
   async mergeDue(signal?: AbortSignal): Promise<void> {
     await this.#inTurn(async () => {
-      for (let picked = this.#due(); picked !== undefined; picked = this.#due()) await this.#merge(picked, signal);
+      await this.#mending.mendInTurn();
+      while (this.#due() !== undefined) await this.#mergeMended(() => this.#due(), signal);
     });
+  }
+
+  /** Writes anew what is damaged. */
+  async mend(): Promise<void> {
+    await this.#mending.mend();
+  }
+
+  async acceptLoss(): Promise<LostRanges> {
+    return await this.#mending.acceptLoss();
   }
 
   async compactContent(minimumGarbage = 0.3, signal?: AbortSignal): Promise<{ readonly freedBytes: number }> {
@@ -102,7 +127,7 @@ export class Maintenance {
         retryable: true,
       });
     }
-    const run = this.#compactContent(minimumGarbage, signal);
+    const run = this.#compactContentMended(minimumGarbage, signal);
     this.#contentRun = run;
     try {
       const result = await run;
@@ -156,9 +181,14 @@ export class Maintenance {
     this.#port.publish({ kind: "flush", segment: file.id, entries: file.entries, durationMs });
   }
 
-  async #prepared(file: ManifestFile, old: readonly (MemoryLayer | SegmentLayer)[]): Promise<PreparedSegment> {
-    const { disk, folder, cache, views, vectors } = this.#port.parts;
-    const layer = await SegmentLayer.open({ disk, folder, cache, file });
+  async #prepared(
+    file: ManifestFile,
+    old: readonly (MemoryLayer | SegmentLayer)[],
+    lost = LostRanges.none,
+  ): Promise<PreparedSegment> {
+    const { disk, folder, cache, views, vectors, damage } = this.#port.parts;
+    const onDamage = (error: unknown): void => void damage.told(error);
+    const layer = await SegmentLayer.open({ disk, folder, cache, file, lost, onDamage });
     try {
       await layer.load();
       if (views.current.graph !== undefined) await layer.loadGraph();
@@ -195,7 +225,25 @@ export class Maintenance {
 
   #due(): PickedCompaction | undefined {
     const { manifest } = this.#port.parts;
-    return this.#stopping.signal.aborted ? undefined : pickCompaction(manifest.state.files.values());
+    if (this.#stopping.signal.aborted) return undefined;
+    return pickCompaction(manifest.state.files.values(), { lost: lostFiles(manifest.state) });
+  }
+
+  /** An input that turns out to be damaged is written anew first; each file once. */
+  async #mergeMended(
+    pick: () => PickedCompaction | undefined,
+    signal?: AbortSignal,
+    kappaChanges?: readonly KappaChange[],
+  ): Promise<void> {
+    for (;;) {
+      const picked = pick();
+      if (picked === undefined) return;
+      try {
+        return await this.#merge(picked, signal, kappaChanges);
+      } catch (error) {
+        if (!(await this.#mending.mendedAfter(error, { isInTurn: true }))) throw error;
+      }
+    }
   }
 
   async #merge(picked: PickedCompaction, signal?: AbortSignal, kappaChanges?: readonly KappaChange[]): Promise<void> {
@@ -209,7 +257,7 @@ export class Maintenance {
       const outcome = await this.#host.run(
         {
           folder,
-          inputs: picked.inputs.map((file): CompactionInput => ({ file })),
+          inputs: picked.inputs.map((file) => inputOf(file, manifest.state)),
           output: { fileId: manifest.newFileId(), level: picked.level },
           isBottom: picked.isBottom,
           nowMs: clock.nowMs(),
@@ -227,19 +275,22 @@ export class Maintenance {
     }
   }
 
-  async #adopt(picked: PickedCompaction, { file, dropped }: CompactionOutcome): Promise<void> {
+  async #adopt(picked: PickedCompaction, { file: made, lost: inherited, dropped }: CompactionOutcome): Promise<void> {
     const { manifest, views, content } = this.#port.parts;
     const ids = new Set(picked.inputs.map(({ id }) => id));
     const old = views.current.layers.filter(
       (layer): layer is SegmentLayer => layer instanceof SegmentLayer && ids.has(layer.file.id),
     );
-    const prepared = file === undefined ? undefined : await this.#prepared(file, old);
+    const lost = inherited.map(decodeLost).reduce((all, one) => all.with(one), LostRanges.none);
+    assert(made !== undefined || lost.isEmpty, "what was lost keeps a file to be told by");
+    const file = made === undefined || lost.isEmpty ? made : coveringLosses(made, picked.inputs);
+    const prepared = file === undefined ? undefined : await this.#prepared(file, old, lost);
     try {
       await manifest.apply(
         {
           add: file === undefined ? [] : [file],
           remove: [...ids],
-          values: garbageValues(content.garbage, dropped.garbage),
+          values: { ...garbageValues(content.garbage, dropped.garbage), ...lossValues(picked.inputs, file, lost) },
         },
         () => {
           if (prepared === undefined) views.replace(old, []);
@@ -250,6 +301,17 @@ export class Maintenance {
     } catch (error) {
       await prepared?.abandon();
       throw error;
+    }
+  }
+
+  async #compactContentMended(minimumGarbage: number, signal?: AbortSignal): Promise<{ readonly freedBytes: number }> {
+    await this.#mending.mend();
+    for (;;) {
+      try {
+        return await this.#compactContent(minimumGarbage, signal);
+      } catch (error) {
+        if (!(await this.#mending.mendedAfter(error, { isInTurn: false }))) throw error;
+      }
     }
   }
 
