@@ -59,12 +59,25 @@ export const holdfast: Contender = {
           for await (const item of items.scan()) bytes += item.id.length + bytesOf(item);
           return bytes;
         },
+        async scanBatches() {
+          let bytes = 0;
+          for await (const batch of items.scanBatches())
+            for (const item of batch) bytes += item.id.length + bytesOf(item);
+          return bytes;
+        },
       },
       ranges: {
         async scan(starts, limit) {
           let bytes = 0;
           for (const from of starts)
             for await (const item of items.scan({ from, limit })) bytes += item.id.length + bytesOf(item);
+          return bytes;
+        },
+        async scanBatches(starts, limit) {
+          let bytes = 0;
+          for (const from of starts)
+            for await (const batch of items.scanBatches({ from, limit }))
+              for (const item of batch) bytes += item.id.length + bytesOf(item);
           return bytes;
         },
       },

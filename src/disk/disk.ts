@@ -118,7 +118,7 @@ export function refuseLarger(path: string, sizeBytes: number, limitBytes: number
   });
 }
 
-/** Throws DISK_IO where a read of a whole file brought less than its size: what is missing is not known to be nothing. */
+/** Throws DISK_IO where a read of a whole file brought less than its size: what is missing may be anything. */
 export function refuseShort(path: string, count: number, sizeBytes: number): void {
   if (count === sizeBytes) return;
   throw new HoldfastError("DISK_IO", `reading ${path} ended after ${count} of its ${sizeBytes} bytes`, {

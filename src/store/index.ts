@@ -1,17 +1,50 @@
 /**
- * The store, which is being built. So far: the sorted table in memory, immutable segments, merges over both, the
- * manifest that says which files there are, the content log, the graph, and the vector index, which is of use alone.
- * The engine above them is to come.
+ * The store: an embedded memory that survives anything and forgets only on purpose. `openStore` opens one; what it can
+ * do then stands in store.ts. The vector index is of use alone, too.
  */
-export * from "./content/index.ts";
-export * from "./graph/index.ts";
-export { openManifest, readManifest } from "./manifest/open-manifest.ts";
-export { Memtable } from "./memtable/memtable.ts";
-export { compactEntries } from "./merge/compaction.ts";
-export { lookUp } from "./merge/lookup.ts";
-export { scanEntries } from "./merge/scan.ts";
-export { BlockCache } from "./segment/block-cache.ts";
-export { openSegment } from "./segment/segment.ts";
-export { SegmentWriter } from "./segment/segment-writer.ts";
-export { verifySegment } from "./segment/verify.ts";
+
+export type {
+  ConsolidateOptions,
+  ConsolidationPass,
+  ConsolidationReport,
+  EdgeWeightChange,
+  KappaChange,
+  PrototypeChange,
+  Pruned,
+} from "./consolidation/report.ts";
+export { openStore } from "./engine/open-store.ts";
+export type { Direction } from "./graph/edge.ts";
+export type { NeighbourOptions, SpreadOptions, WalkOptions } from "./graph/graph-view.ts";
+export type {
+  Change,
+  Content,
+  EdgeInput,
+  Item,
+  ItemInput,
+  ItemWriteOptions,
+  Json,
+  Metadata,
+  WriteDurability,
+  WriteOptions,
+  WriteResult,
+} from "./item/item.ts";
+export type {
+  Collection,
+  CollectionReader,
+  CollectionSettings,
+  EdgeOf,
+  LostRange,
+  Recalled,
+  RecallQuery,
+  ScanOptions,
+  SearchFilter,
+  SearchHit,
+  SearchOptions,
+  SearchResult,
+  Store,
+  StoreEvent,
+  StoreOptions,
+  StoreSnapshot,
+  StoreStatistics,
+} from "./store.ts";
 export * from "./vector/index.ts";

@@ -8,6 +8,7 @@ const pages = [
   "docs/policy.md",
   "docs/resilience-migration.md",
   "docs/resilience.md",
+  "docs/store.md",
 ];
 
 describe.each(pages)("%s", (page) => {

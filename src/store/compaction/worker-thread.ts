@@ -35,7 +35,8 @@ export class WorkerThread {
 
   constructor({ heapLimitMb, main = workerMain }: WorkerThreadOptions) {
     const limits = heapLimitMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapLimitMb } };
-    this.#worker = new Worker(main, { name: "holdfast-store", ...limits });
+    // What the program was started with is not for its workers: with `--input-type`, say, none would start.
+    this.#worker = new Worker(main, { name: "holdfast-store", execArgv: [], ...limits });
     this.#worker.unref();
     this.#worker.on("message", (message: FromWorker) => this.#tasks.get(message.id)?.hear(message));
     this.#worker.on("messageerror", (error) => {

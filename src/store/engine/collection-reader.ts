@@ -5,7 +5,7 @@ import { decodeHandle } from "../content/index.ts";
 import { type Entry, isGone } from "../entry.ts";
 import { type Edge, GraphView, type NeighbourOptions, type SpreadOptions, type WalkOptions } from "../graph/index.ts";
 import type { Item } from "../item/item.ts";
-import { checkId, idIn, itemKey, nodeName, nodeParts } from "../item/item-key.ts";
+import { checkId, idIn, itemKey, nodeName, nodeParts, ScratchKeys } from "../item/item-key.ts";
 import { ItemRecord } from "../item/record.ts";
 import { lookUp } from "../merge/lookup.ts";
 import { scanEntries } from "../merge/scan.ts";
@@ -20,6 +20,7 @@ import type {
   SearchResult,
 } from "../store.ts";
 import { type CollectionFacts, vectorsOf } from "./catalog.ts";
+import { ItemScan, type ItemScanParts } from "./item-scan.ts";
 import type { Hold, ReadPort, ReadScope } from "./read-scope.ts";
 import { recalled } from "./recall.ts";
 import { StoredItem } from "./stored-item.ts";
@@ -28,11 +29,13 @@ export class EngineReader implements CollectionReader {
   readonly facts: CollectionFacts;
   protected readonly port: ReadPort;
   protected readonly scope: ReadScope;
+  readonly #keys: ScratchKeys;
 
   constructor(facts: CollectionFacts, port: ReadPort, scope: ReadScope) {
     this.facts = facts;
     this.port = port;
     this.scope = scope;
+    this.#keys = new ScratchKeys(facts.prefix);
   }
 
   get name(): string {
@@ -58,31 +61,35 @@ export class EngineReader implements CollectionReader {
 
   peek(id: string): Item | undefined | Promise<Item | undefined> {
     this.port.refuseClosed();
-    const key = itemKey(this.facts.prefix, id);
-    const found = lookUp(this.scope.view.sources, key, this.scope.atSequence);
+    if (typeof id !== "string") checkId(id);
+    const { view, atSequence } = this.scope;
+    // What is in memory answers in this turn, and keeps no key.
+    const key = view.isLoaded ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
+    const found = lookUp(view.sources, key, atSequence);
     if (found instanceof Promise) return this.#peekLater(found, id);
     return found === undefined ? undefined : this.#shown(found, id);
   }
 
-  async *scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
-    this.port.refuseClosed();
-    const { prefix } = this.facts;
-    const { from, to, prefix: idPrefix = "", withContent = true, ...rest } = options;
-    checkLimit(options.limit);
-    using hold = this.scope.hold();
-    const range = {
-      prefix: keyOf(prefix, idPrefix),
-      ...(from === undefined ? {} : { from: keyOf(prefix, from) }),
-      ...(to === undefined ? {} : { to: keyOf(prefix, to) }),
-    };
-    const { atSequence } = hold;
-    const nowMs = this.port.clock.nowMs();
-    for await (const batch of scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs })) {
-      for (const entry of batch) {
-        const item = this.#itemOf(entry, idIn(entry.key, prefix.length), withContent);
-        yield item instanceof Promise ? await item : item;
-        this.port.refuseClosed();
+  scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
+    const begin = this.#scanOf(options);
+    return new ItemScan({
+      begin,
+      itemOf: (entry) => this.#scanned(entry, options),
+      refuseClosed: () => this.port.refuseClosed(),
+    });
+  }
+
+  async *scanBatches(options: ScanOptions = {}): AsyncGenerator<Item[], void> {
+    const { hold, batches } = this.#scanOf(options)();
+    using _hold = hold;
+    for await (const entries of batches) {
+      const items: Item[] = [];
+      for (const entry of entries) {
+        const item = this.#scanned(entry, options);
+        items.push(item instanceof Promise ? await item : item);
       }
+      yield items;
+      this.port.refuseClosed();
     }
   }
 
@@ -134,7 +141,27 @@ export class EngineReader implements CollectionReader {
     return ids.map((id) => firstOf(layers, (layer) => layer.embeddingOf(id, hold.atSequence)));
   }
 
-  /** The hold keeps the view in which it is looked for, from the turn on in which that began. */
+  #scanned(entry: Entry, { withContent = true }: ScanOptions): Item | Promise<Item> {
+    return this.#itemOf(entry, idIn(entry.key, this.facts.prefix.length), withContent);
+  }
+
+  /** Checks the options; what it returns begins. */
+  #scanOf({ from, to, prefix: idPrefix = "", withContent: _, ...rest }: ScanOptions): ItemScanParts["begin"] {
+    this.port.refuseClosed();
+    checkLimit(rest.limit);
+    const { prefix } = this.facts;
+    const range = {
+      prefix: keyOf(prefix, idPrefix),
+      ...(from === undefined ? {} : { from: keyOf(prefix, from) }),
+      ...(to === undefined ? {} : { to: keyOf(prefix, to) }),
+    };
+    return () => {
+      const hold = this.scope.hold();
+      const [{ atSequence }, nowMs] = [hold, this.port.clock.nowMs()];
+      return { hold, batches: scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs }) };
+    };
+  }
+
   async #peekLater(finding: Promise<Entry | undefined>, id: string): Promise<Item | undefined> {
     using _hold = this.scope.hold();
     const found = await finding;
@@ -148,21 +175,22 @@ export class EngineReader implements CollectionReader {
 
   #itemOf(entry: Entry, id: string, withContent: boolean): Item | Promise<Item> {
     const record = new ItemRecord(entry.value);
-    const names = { collection: this.name, id, level: this.port.level };
-    if (!record.isInContentLog) return new StoredItem(names, entry, record);
-    if (!withContent) return new StoredItem(names, entry, record, null);
-    return this.#fetched(names, entry, record);
+    if (record.isInContentLog && withContent) return this.#fetched(entry, id, record);
+    return new StoredItem(
+      this.facts.name,
+      id,
+      this.port.level,
+      entry,
+      record,
+      record.isInContentLog ? null : undefined,
+    );
   }
 
   /** The hold is taken in the turn in which the entry was found: until then nobody has freed its content. */
-  async #fetched(
-    names: ConstructorParameters<typeof StoredItem>[0],
-    entry: Entry,
-    record: ItemRecord,
-  ): Promise<StoredItem> {
+  async #fetched(entry: Entry, id: string, record: ItemRecord): Promise<StoredItem> {
     using _hold = this.scope.hold();
     const content = await this.port.content.read(decodeHandle(record.contentBytes));
-    return new StoredItem(names, entry, record, content);
+    return new StoredItem(this.facts.name, id, this.port.level, entry, record, content);
   }
 
   #edgeOf({ source, type, target, weight }: Edge): EdgeOf {

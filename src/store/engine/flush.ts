@@ -33,8 +33,8 @@ export interface FlushOptions {
   /** Opens the segment for readers. */
   readonly prepare: (file: ManifestFile) => Promise<PreparedSegment>;
   /**
-   * Awaited before the edit: what the layer holds has to be durable in the log, or the log would end before the position
-   * from which it is said to go on.
+   * Awaited before the edit: what the layer holds has to be durable in the log, or the log would end before the
+   * position from which it is said to go on.
    */
   readonly durable: () => Promise<void>;
   readonly signal?: AbortSignal | undefined;

@@ -2,8 +2,8 @@
  * What happens behind the writes: flushes, merges of segments, compactions of contents.
  *
  * Flushes go one after the other, the oldest layer first. Merges go one after the other, beside the flushes. Both take
- * effect by one edit of the manifest, in the turn of which readers get the new layers. Readers never wait for any of it;
- * writers do where four layers wait to be flushed.
+ * effect by one edit of the manifest, in the turn of which readers get the new layers. Readers never wait for any of
+ * it; writers do where four layers wait to be flushed.
  *
  * What fails is told (event `failed`) and tried again with the next occasion; until then nothing has changed.
  */

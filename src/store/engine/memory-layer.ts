@@ -19,7 +19,7 @@ export class MemoryLayer {
   readonly hasGraph = true;
   readonly lost = LostRanges.none;
 
-  /** Of one commit, all at once: readers see all of them or none. Vectors are noted by `Vectors`, which knows them all. */
+  /** Of one commit, all at once: readers see all of them or none. Vectors are noted by `Vectors`. */
   apply(entries: readonly Entry[]): void {
     for (const entry of entries) {
       this.source.put(entry);

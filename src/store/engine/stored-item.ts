@@ -18,14 +18,16 @@ export class StoredItem implements Item {
   #content: Content | undefined;
 
   constructor(
-    names: { readonly collection: string; readonly id: string; readonly level: StorageLevel },
+    collection: string,
+    id: string,
+    level: StorageLevel,
     entry: Entry,
     record: ItemRecord,
-    fetched?: Uint8Array | null,
+    fetched: Uint8Array | null | undefined,
   ) {
-    this.collection = names.collection;
-    this.id = names.id;
-    this.level = names.level;
+    this.collection = collection;
+    this.id = id;
+    this.level = level;
     this.#entry = entry;
     this.#record = record;
     this.#fetched = fetched;

@@ -25,6 +25,7 @@ export class View {
   readonly #pin: Pin;
   readonly #onReleased: (view: View) => void;
   #holders = 1;
+  #isLoaded = false;
 
   /** Takes the pin over, which keeps the layers' files. */
   constructor(layers: readonly Layer[], pin: Pin, onReleased: (view: View) => void) {
@@ -48,7 +49,8 @@ export class View {
 
   /** Index and filter of every segment are in memory: looking something up reads at most blocks, at once. */
   get isLoaded(): boolean {
-    return this.layers.every(({ isLoaded }) => isLoaded);
+    this.#isLoaded ||= this.layers.every(({ isLoaded }) => isLoaded);
+    return this.#isLoaded;
   }
 
   async load(): Promise<void> {

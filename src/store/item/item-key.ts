@@ -43,6 +43,42 @@ export function itemKey(prefix: Uint8Array, id: string): Uint8Array {
   return key;
 }
 
+/** Ids are mostly short and plain: then their keys are put together in buffers that are used again. */
+export class ScratchKeys {
+  readonly #prefix: Uint8Array;
+  /** By the length of the id. */
+  readonly #keys: Uint8Array[] = [];
+
+  constructor(prefix: Uint8Array) {
+    this.#prefix = prefix;
+  }
+
+  /** As `itemKey`; what it returns is written over by the next call. */
+  of(id: string): Uint8Array {
+    const { length } = id;
+    if (length === 0 || length > scratchIdLength) return itemKey(this.#prefix, id);
+    const key = this.#keys[length] ?? this.#made(length);
+    const from = this.#prefix.length;
+    for (let place = 0; place < length; place++) {
+      const unit = id.charCodeAt(place);
+      if (unit === 0 || unit > 127) return itemKey(this.#prefix, id);
+      key[from + place] = unit;
+    }
+    return key;
+  }
+
+  #made(length: number): Uint8Array {
+    for (let next = this.#keys.length; next <= scratchIdLength; next++) {
+      const key = new Uint8Array(this.#prefix.length + next);
+      key.set(this.#prefix);
+      this.#keys.push(key);
+    }
+    return this.#keys[length]!;
+  }
+}
+
+const scratchIdLength = 64;
+
 export interface EdgeParts {
   /** As it is called in the graph: see `nodeName`. */
   readonly source: string;

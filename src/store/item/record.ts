@@ -16,6 +16,7 @@
 
 import { HoldfastError, utf8, utf8Text } from "../../base/index.ts";
 import { handleBytes } from "../entry.ts";
+import { viewOf } from "../little-endian.ts";
 import type { Content, Json, Metadata } from "./item.ts";
 import { itemLimits } from "./item-key.ts";
 
@@ -62,23 +63,27 @@ export function encodeRecord(input: RecordInput): Uint8Array {
 /** A record that can be read part by part. Nothing is checked here: entries are, by the file that holds them. */
 export class ItemRecord {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   get createdMs(): number {
-    return this.#view.getFloat64(8, true);
+    return viewOf(this.#bytes).getFloat64(8, true);
   }
 
   get updatedMs(): number {
-    return this.#view.getFloat64(16, true);
+    return viewOf(this.#bytes).getFloat64(16, true);
   }
 
+  // Every read asks for these two: making a view would take longer.
   get dimension(): number {
-    return this.#view.getUint16(2, true);
+    return this.#bytes[2]! | (this.#bytes[3]! << 8);
+  }
+
+  get #metadataLength(): number {
+    const bytes = this.#bytes;
+    return bytes[4]! | (bytes[5]! << 8) | (bytes[6]! << 16) | (bytes[7]! << 24);
   }
 
   /** A copy; undefined where there is none. */
@@ -90,7 +95,7 @@ export class ItemRecord {
 
   get metadataBytes(): Uint8Array {
     const at = recordHeadBytes + this.dimension * 4;
-    return this.#bytes.subarray(at, at + this.#view.getUint32(4, true));
+    return this.#bytes.subarray(at, at + this.#metadataLength);
   }
 
   get metadata(): Metadata | undefined {
@@ -112,9 +117,11 @@ export class ItemRecord {
   }
 
   /** From the bytes of the content, which for one in the content log the caller has fetched. */
-  content(bytes: Uint8Array = this.contentBytes): Content {
+  content(fetched?: Uint8Array): Content {
     const kind = this.#bytes[0]! % inContentLog;
-    if (kind === kindOf.bytes) return ownCopy(bytes);
+    if (kind === kindOf.bytes)
+      return fetched === undefined ? ownCopy(this.#bytes, this.#contentAt) : ownCopy(fetched, 0);
+    const bytes = fetched ?? this.contentBytes;
     return kind === kindOf.text ? utf8Text(bytes) : (JSON.parse(utf8Text(bytes)) as Json);
   }
 
@@ -139,7 +146,7 @@ export class ItemRecord {
   }
 
   get #contentAt(): number {
-    return recordHeadBytes + this.dimension * 4 + this.#view.getUint32(4, true);
+    return recordHeadBytes + this.dimension * 4 + this.#metadataLength;
   }
 }
 
@@ -152,15 +159,16 @@ let slabUsed = 0;
  * For the caller to keep and to write to. Short ones share an allocation, which costs as much as everything else that a
  * read does.
  */
-function ownCopy(bytes: Uint8Array): Uint8Array {
+function ownCopy(bytes: Uint8Array, from: number): Uint8Array {
   const { length } = bytes;
-  if (length > sharedSlabLimitBytes) return bytes.slice();
+  if (length > sharedSlabLimitBytes) return bytes.slice(from);
   if (slabUsed + length > slabBytes) {
     slab = new Uint8Array(slabBytes);
     slabUsed = 0;
   }
-  const copy = slab.subarray(slabUsed, slabUsed + length);
-  copy.set(bytes);
+  // What stands before it comes along: cheaper than one more view, to leave it out.
+  slab.set(bytes, slabUsed);
+  const copy = slab.subarray(slabUsed + from, slabUsed + length);
   slabUsed += length;
   return copy;
 }
