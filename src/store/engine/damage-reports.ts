@@ -56,8 +56,4 @@ export function reportOf(error: unknown): DamageReport | undefined {
   return { fileId: named.number, kind: named.what, path, offset, reason: error.rawMessage };
 }
 
-const damageCodes: ReadonlySet<string> = new Set([
-  "STORE_SEGMENT_CORRUPT",
-  "STORE_CONTENT_CORRUPT",
-  "DISK_NOT_FOUND",
-]);
+const damageCodes: ReadonlySet<string> = new Set(["STORE_SEGMENT_CORRUPT", "STORE_CONTENT_CORRUPT", "DISK_NOT_FOUND"]);

@@ -10,6 +10,7 @@ import type { BlockCache } from "../segment/block-cache.ts";
 import type { Catalog } from "./catalog.ts";
 import type { DamageReports } from "./damage-reports.ts";
 import type { LargeContent } from "./large-content.ts";
+import type { LostLog } from "./lost-log.ts";
 import type { Holds } from "./read-scope.ts";
 import type { Vectors } from "./vector-layers.ts";
 import type { Views } from "./view.ts";
@@ -41,6 +42,7 @@ export interface EngineParts {
   readonly filters: SearchFilters;
   /** Told of every damage that readers come upon. */
   readonly damage: DamageReports;
+  readonly lostLog: LostLog;
   /** Deletes the files that nobody names or reads any more. */
   readonly deleteObsolete: () => Promise<void>;
 }

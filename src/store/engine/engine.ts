@@ -7,8 +7,20 @@ import { compactionHost } from "../compaction/host.ts";
 import type { ConsolidateOptions, ConsolidationReport } from "../consolidation/report.ts";
 import type { ContentLog } from "../content/index.ts";
 import type { Change, WriteOptions, WriteResult } from "../item/item.ts";
+import type { BackupReport } from "../operations/backup.ts";
+import type { VerifyReport } from "../operations/verify-store.ts";
 import type { SearchFilters } from "../recall/index.ts";
-import type { Collection, CollectionSettings, Store, StoreEvent, StoreSnapshot, StoreStatistics } from "../store.ts";
+import type {
+  Collection,
+  CollectionSettings,
+  LostRange,
+  Store,
+  StoreBackupOptions,
+  StoreEvent,
+  StoreSnapshot,
+  StoreStatistics,
+  StoreVerifyOptions,
+} from "../store.ts";
 import type { Catalog } from "./catalog.ts";
 import { EngineCollection } from "./collection.ts";
 import { EngineReader } from "./collection-reader.ts";
@@ -18,6 +30,7 @@ import { Maintenance } from "./maintenance.ts";
 import { MemoryLayer } from "./memory-layer.ts";
 import type { ReadPort, ReadScope } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
+import { backupOpen, verifyOpen } from "./store-care.ts";
 import type { Vectors } from "./vector-layers.ts";
 import type { Views } from "./view.ts";
 import { WritePath, type WritePort } from "./write-path.ts";
@@ -60,6 +73,7 @@ export class Engine implements Store, ReadPort, WritePort {
       compactionHost({ kind: background, disk, clock }),
     );
     parts.content.onProgress((progress) => this.#events.publish({ kind: "content-compaction", ...progress }));
+    for (const event of parts.lostLog.events) this.#events.publish(event);
     const fragmentation = fragmentationOf(parts.content);
     if (fragmentation >= fragmentedFrom) this.#events.publish({ kind: "fragmented", fragmentation });
     this.#scheduleMaintenance();
@@ -134,7 +148,7 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   statistics(): StoreStatistics {
-    const { views, content, log, cache, holds } = this.#parts;
+    const { views, content, log, cache, holds, lostLog } = this.#parts;
     const { layers } = views.current;
     const memory = layers.filter((layer) => layer instanceof MemoryLayer);
     return {
@@ -153,7 +167,7 @@ export class Engine implements Store, ReadPort, WritePort {
       cacheBytes: cache.statistics.usedBytes,
       queuedWrites: 0,
       snapshots: holds.count,
-      lost: [],
+      lost: [...views.current.lost.described(), ...lostLog.ranges],
     };
   }
 
@@ -180,6 +194,21 @@ export class Engine implements Store, ReadPort, WritePort {
 
   async consolidate(_options?: ConsolidateOptions): Promise<ConsolidationReport> {
     throw new Error("to come");
+  }
+
+  async verify(options?: StoreVerifyOptions): Promise<VerifyReport> {
+    this.refuseClosed();
+    return await verifyOpen(this.#parts, options);
+  }
+
+  async backup(target: string, options?: StoreBackupOptions): Promise<BackupReport> {
+    this.refuseClosed();
+    return await backupOpen(this.#parts, target, () => this.flush(), options);
+  }
+
+  async acceptLoss(): Promise<readonly LostRange[]> {
+    this.refuseClosed();
+    return (await this.#maintenance.acceptLoss()).described();
   }
 
   async maintain(options: { readonly signal?: AbortSignal } = {}): Promise<void> {

@@ -12,29 +12,32 @@
  * into memory; what a crash left behind is swept away, unless it may still be needed.
  */
 
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { type Clock, HoldfastError, systemClock } from "../../base/index.ts";
+import { type Clock, systemClock } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
-import { openWal, type Wal } from "../../wal/index.ts";
-import { segmentsByAge } from "../compaction/pick.ts";
+import { openWal } from "../../wal/index.ts";
 import { ContentLog } from "../content/index.ts";
-import type { Manifest } from "../manifest/manifest.ts";
-import { currentName } from "../manifest/names.ts";
-import { type OpenedManifest, openManifest } from "../manifest/open-manifest.ts";
-import { manifestError } from "../manifest/walk.ts";
+import { openManifest } from "../manifest/open-manifest.ts";
+import { identityValue } from "../operations/backup-folder.ts";
 import { SearchFilters } from "../recall/index.ts";
 import { BlockCache } from "../segment/block-cache.ts";
 import type { Store, StoreOptions } from "../store.ts";
 import { Catalog } from "./catalog.ts";
+import { checkLog } from "./check-log.ts";
 import { decodeCommit } from "./commit-codec.ts";
 import { ManifestContentCatalog } from "./content-catalog.ts";
+import { DamageReports } from "./damage-reports.ts";
 import { Engine } from "./engine.ts";
 import type { EngineOptions, EngineParts } from "./engine-parts.ts";
 import { LargeContent } from "./large-content.ts";
+import { LostLog } from "./lost-log.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import { openLayers } from "./open-layer.ts";
 import { openReadOnly } from "./read-only-store.ts";
 import { Holds } from "./read-scope.ts";
-import { SegmentLayer } from "./segment-layer.ts";
+import { refuseBackup } from "./refuse-backup.ts";
+import type { SegmentLayer } from "./segment-layer.ts";
 import { lockStore } from "./store-lock.ts";
 import { checkedStoreOptions } from "./store-options.ts";
 import { Vectors } from "./vector-layers.ts";
@@ -50,6 +53,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   signal?.throwIfAborted();
   if (options.readOnly === true) return await openReadOnly(options);
   await disk.makeFolder(folder);
+  await refuseBackup(disk, folder);
   const lock = await lockStore(disk, folder);
   const opening = new Opening();
   try {
@@ -88,8 +92,8 @@ async function open(
   const cache = new BlockCache({ limitBytes: cacheBytes });
   const segments: SegmentLayer[] = [];
   opening.add(() => Promise.all(segments.map((layer) => layer.close())));
-  for (const file of segmentsByAge(manifest.state.files.values()))
-    segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
+  const damage = new DamageReports();
+  await openLayers({ disk, folder, cache, state: manifest.state, damage }, segments);
   const catalog = new Catalog(manifest);
   const memory = new Recovered(checked, catalog, clock);
   const log = await openWal({
@@ -100,12 +104,15 @@ async function open(
     },
   });
   opening.add(() => log.close());
-  checkLog(opened, manifest, log, folder);
+  checkLog(opened, log, folder);
+  const lostLog = new LostLog(log.recovery.lost);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
   const onCommitted = (): void => views.publish(views.current.layers);
   const contentCatalog = new ManifestContentCatalog(manifest, { deleteObsolete, onCommitted });
-  const content = await ContentLog.open({ disk, folder, catalog: contentCatalog });
+  const onDamage = (_file: number, error: unknown): void => void damage.told(error);
+  const content = await ContentLog.open({ disk, folder, catalog: contentCatalog, onDamage });
+  if (!manifest.state.values.has(identityValue)) await manifest.apply({ values: { [identityValue]: randomUUID() } });
   const layers = memory.layers();
   const views = new Views(
     [...layers, ...segments],
@@ -118,6 +125,8 @@ async function open(
     large: new LargeContent(content),
     vectors: new Vectors({ views, catalog, clock }),
     filters: new SearchFilters(),
+    damage,
+    lostLog,
   };
   return new Engine(parts, layers[0], { background, onEvent: options.onEvent });
 }
@@ -151,22 +160,4 @@ class Recovered {
   layers(): [MemoryLayer, ...MemoryLayer[]] {
     return [this.#layer, ...this.#frozen];
   }
-}
-
-/** The log has to go on where the segments end: else something is missing, or the manifest's last word is. */
-function checkLog({ isNew, torn }: OpenedManifest, manifest: Manifest, log: Wal, folder: string): void {
-  const { flushedPosition } = manifest.state;
-  if (torn !== undefined && log.truncatedBefore > flushedPosition + 1)
-    throw manifestError(
-      join(folder, currentName),
-      torn.offset,
-      "its last edit is damaged, and the log no longer has what it was about",
-    );
-  if (isNew || log.visibleSequence >= flushedPosition) return;
-  const path = join(folder, "log");
-  const message = `the log in ${path} ends at ${log.visibleSequence}, before ${flushedPosition}, which is in the segments`;
-  throw new HoldfastError("STORE_LOG_MISSING", message, {
-    hint: "Its files were taken away or replaced: put them back, or restore the store from a backup.",
-    details: { path, visibleSequence: log.visibleSequence, flushedPosition },
-  });
 }

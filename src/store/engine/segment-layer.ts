@@ -1,6 +1,6 @@
 /** The layer of an immutable segment: its entries, and what was derived from them, read when it is first asked for. */
 
-import { assert, type HoldfastError } from "../../base/index.ts";
+import { AssertionFailure, type HoldfastError } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
 import { graphSectionType } from "../compaction/derived-sections.ts";
 import type { CursorSource } from "../cursor.ts";
@@ -31,7 +31,9 @@ const nothing: LookupSource & CursorSource = {
   get: () => undefined,
   cursor: () => ({
     ...{ valid: false, keyBytes: noBytes, keyFrom: 0, keyTo: 0, sequence: 0, kind: entryKind.tombstone, expiryMs: 0 },
-    entry: () => assert(false, "there is no entry"),
+    entry: () => {
+      throw new AssertionFailure("there is no entry");
+    },
     advance: () => undefined,
     close: () => undefined,
   }),
