@@ -23,6 +23,6 @@ const usageErrors = new Set([
 export function exitCodeOf(error: HoldfastError): number {
   if (error.code.startsWith("CLI_") || usageErrors.has(error.code)) return exitCodes.usage;
   if (error.code === "DISK_NOT_FOUND" || error.code === "WAL_MISSING") return exitCodes.notFound;
-  if (error.code === "DISK_LOCKED") return exitCodes.locked;
+  if (error.code === "DISK_LOCKED" || error.code === "STORE_LOCKED") return exitCodes.locked;
   return exitCodes.failed;
 }

@@ -1,4 +1,4 @@
-/** What the forge tells those who watch. Events are for people and dashboards; the journal is what is true. */
+/** What the forge tells those who watch. Events are for people and dashboards; the store is what is true. */
 
 import type { Verdict } from "../sandbox/index.ts";
 import type { Strategy } from "./strategy.ts";

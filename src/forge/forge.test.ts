@@ -5,15 +5,15 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { utf8, utf8Text } from "../base/index.ts";
 import { NodeDisk } from "../disk/index.ts";
-import { hashHex } from "./blob-store.ts";
+import { hashHex } from "./content-hash.ts";
 import {
   type Forge,
   type ForgeEvent,
   type ForgeOptions,
   type JobResult,
-  journalFolder,
   openForge,
   readLedger,
+  storeFolder,
 } from "./index.ts";
 import { textToolchain } from "./testing/text-toolchain.ts";
 
@@ -28,10 +28,10 @@ async function run(forge: Forge, text: string, more: Partial<Parameters<Forge["s
   return await (await forge.submit({ model: utf8(text), name: "text", ...more })).result();
 }
 
-/** How often each unit was compiled, by what the journal says. */
+/** How often each unit was compiled, by what the store says. */
 async function compilations(stateDir: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  const ledger = await readLedger(disk, journalFolder(stateDir));
+  const ledger = await readLedger(disk, storeFolder(stateDir));
   for (const { key, compilations } of ledger.units()) counts.set(key, compilations);
   return counts;
 }
@@ -93,13 +93,49 @@ describe("jobs", () => {
 
   it("F4: a stored object that is damaged is noticed and compiled anew", async () => {
     const folder = newFolder();
+    const [long, capitals] = ["a".repeat(300_000), "A".repeat(300_000)];
     {
       await using forge = await open(folder);
-      await run(forge, "a\nb");
+      await run(forge, `${long}\nb`);
     }
-    await disk.writeFile(join(folder, "objects", hashHex("A")), utf8("Z"));
+    for (const { name } of await disk.list(storeFolder(folder))) {
+      if (!name.endsWith(".content")) continue;
+      const bytes = await disk.readFile(join(storeFolder(folder), name));
+      bytes[150_000]! ^= 1;
+      await disk.writeFile(join(storeFolder(folder), name), bytes);
+    }
     await using forge = await open(folder);
-    expect(textOf(await run(forge, "b\na"))).toBe("B\nA");
+    expect(textOf(await run(forge, `b\n${long}`))).toBe(`B\n${capitals}`);
+    expect([...(await compilations(folder)).values()].sort()).toEqual([1, 2]);
+    // The artifact of the first job is damaged too.
+    expect(await run(forge, `${long}\nb`)).toMatchObject({ fromCache: false, status: "done" });
+    expect(textOf(await run(forge, `${long}\nb`))).toBe(`${capitals}\nB`);
+    expect([...(await compilations(folder)).values()].sort()).toEqual([1, 2]);
+  });
+
+  it("F3: a job whose stored input is damaged fails with what to do, and does not stand in the way", async () => {
+    const folder = newFolder();
+    const long = "a".repeat(300_000);
+    {
+      await using forge = await open(folder);
+      for (const text of [long, "b"])
+        void (await forge.submit({ model: utf8(text), name: text })).result().catch(() => 0);
+    }
+    const input = (await disk.list(storeFolder(folder))).find(({ name }) => name.endsWith(".content"))!;
+    await disk.writeFile(join(storeFolder(folder), input.name), utf8("nothing of it is left"));
+    await using forge = await open(folder);
+    const [first, second] = forge.resume();
+    await expect(first!.result()).rejects.toMatchObject({ code: "FORGE_INPUT_LOST" });
+    expect(textOf(await second!.result())).toBe("B");
+    expect(textOf(await run(forge, long))).toBe("A".repeat(300_000));
+  });
+
+  it("S11: a state folder that is open is refused with the holder, and can be read", async () => {
+    const folder = newFolder();
+    await using forge = await open(folder);
+    await run(forge, "a");
+    await expect(open(folder)).rejects.toMatchObject({ code: "DISK_LOCKED", details: { pid: process.pid } });
+    expect((await readLedger(disk, storeFolder(folder))).jobs().map(({ state }) => state)).toEqual(["done"]);
   });
 
   it("X4: the artifact has the same bytes whatever finished first, with any number of cells", async () => {

@@ -6,15 +6,15 @@
  * strategy and toolchain are one job, however often they come, and a finished one is delivered from what is stored.
  */
 
-import { join } from "node:path";
 import { type Clock, HoldfastError, systemClock, toHoldfastError, untilAborted } from "../base/index.ts";
 import { type Disk, NodeDisk } from "../disk/index.ts";
 import { type CellPool, type CellPoolOptions, createCellPool } from "../sandbox/index.ts";
 import type { DurabilityWarning } from "../wal/index.ts";
-import { BlobStore, hashHex } from "./blob-store.ts";
+import { hashHex } from "./content-hash.ts";
+import { takeOverJournal } from "./earlier-journal.ts";
 import { ForgeEvents, type ForgeListener, type JobState } from "./events.ts";
+import { ForgeStore } from "./forge-store.ts";
 import { closedError, type JobResult, JobRun, type UnitCells } from "./job-run.ts";
-import { Journal } from "./journal.ts";
 import type { JobEntry } from "./ledger.ts";
 import { defaultStrategy, type Strategy } from "./strategy.ts";
 import type { ArtifactFile, Toolchain } from "./toolchain.ts";
@@ -76,34 +76,30 @@ interface ActiveJob {
 const defaultUnitTimeoutMs = 60_000;
 const bytesPerMb = 2 ** 20;
 
-/** Opens the state folder, made where missing, and reads its journal. Another holder is refused with DISK_LOCKED. */
+/**
+ * Opens the state folder, made where missing, and reads what it says of jobs. Another holder is refused with
+ * DISK_LOCKED. What an earlier version kept in the folder is taken over.
+ */
 export async function openForge(options: ForgeOptions): Promise<Forge> {
   if (!Number.isInteger(options.cells) || options.cells < 1) {
     throw new HoldfastError("FORGE_BAD_OPTION", `cells is ${options.cells}; it must be a whole number of at least 1`);
   }
   const disk = options.disk ?? new NodeDisk();
   const clock = options.clock ?? systemClock;
-  const journal = await Journal.open(disk, journalFolder(options.stateDir), clock);
+  const where = { stateDir: options.stateDir, disk, clock };
+  const store = await ForgeStore.open(where);
   try {
-    const blobs = new BlobStore(disk, join(options.stateDir, "blobs"));
-    const objects = new BlobStore(disk, join(options.stateDir, "objects"));
-    await Promise.all([blobs.open(), objects.open()]);
-    return new Forge(options, { clock, journal, blobs, objects });
+    await takeOverJournal(where, store);
+    return new Forge(options, { clock, store });
   } catch (error) {
-    await journal[Symbol.asyncDispose]();
+    await store[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-export function journalFolder(stateDir: string): string {
-  return join(stateDir, "wal");
-}
-
 interface Parts {
   readonly clock: Clock;
-  readonly journal: Journal;
-  readonly blobs: BlobStore;
-  readonly objects: BlobStore;
+  readonly store: ForgeStore;
 }
 
 export class Forge implements AsyncDisposable {
@@ -128,12 +124,12 @@ export class Forge implements AsyncDisposable {
 
   /** What of the state folder's file system puts its promises in doubt (W7). */
   get warnings(): readonly DurabilityWarning[] {
-    return this.#parts.journal.warnings;
+    return this.#parts.store.warnings;
   }
 
   /** Every job, in the order of acceptance. */
   jobs(): readonly JobSummary[] {
-    return this.#parts.journal.ledger.jobs().map((job) => {
+    return this.#parts.store.ledger.jobs().map((job) => {
       const { id, name, strategy, state, acceptedMs, finishedMs, units, files, failure } = job;
       return { id, name, strategy, state, acceptedMs, finishedMs, units, eagerUnits: job.eager.size, files, failure };
     });
@@ -162,7 +158,7 @@ export class Forge implements AsyncDisposable {
   /** Carries on every job that was accepted and is not finished, in order. */
   resume(): readonly JobHandle[] {
     this.#refuseWhenClosed();
-    const unfinished = this.#parts.journal.ledger
+    const unfinished = this.#parts.store.ledger
       .jobs()
       .filter((job) => job.state === "accepted" || job.state === "running");
     return unfinished.map((job) => this.#handleOf(job, this.#active.get(job.id) ?? this.#activate(job, undefined)));
@@ -175,7 +171,7 @@ export class Forge implements AsyncDisposable {
     await this.#runner;
     for (const job of this.#active.values()) job.result.reject(closedError());
     await this.#pool?.cells[Symbol.asyncDispose]();
-    await this.#parts.journal[Symbol.asyncDispose]();
+    await this.#parts.store[Symbol.asyncDispose]();
   }
 
   async #accept(
@@ -184,8 +180,8 @@ export class Forge implements AsyncDisposable {
     modelHash: string,
     optionsHash: string,
   ): Promise<JobHandle> {
-    const { blobs, journal } = this.#parts;
-    const known = journal.ledger.job(id);
+    const { store } = this.#parts;
+    const known = store.ledger.job(id);
     const active = this.#active.get(id);
     if (known !== undefined && active !== undefined) return this.#handleOf(known, active);
     const input = { model: request.model, options: request.options };
@@ -195,7 +191,6 @@ export class Forge implements AsyncDisposable {
       const delivered = await this.#deliver(known);
       if (delivered !== undefined) return finishedHandle(known, delivered);
     }
-    await Promise.all([blobs.put(request.model), blobs.put(request.options)]);
     const { name: toolchainName, version: toolchainVersion } = this.#options.toolchain;
     const { name, strategy } = request;
     const value = {
@@ -207,9 +202,9 @@ export class Forge implements AsyncDisposable {
       toolchainName,
       toolchainVersion,
     };
-    await journal.write({ case: "jobAccepted", value });
+    await store.accept(value, [request.model, request.options]);
     this.#events.emit({ type: "jobAccepted", jobId: id, name, strategy });
-    const job = journal.ledger.job(id);
+    const job = store.ledger.job(id);
     if (job === undefined) throw new HoldfastError("FORGE_BAD_RECORD", `the job ${id} was accepted and is not known`);
     return this.#handleOf(job, this.#activate(job, input));
   }
@@ -218,7 +213,7 @@ export class Forge implements AsyncDisposable {
   async #deliver(job: JobEntry): Promise<JobResult | undefined> {
     const files: ArtifactFile[] = [];
     for (const { path, hash } of job.files) {
-      const bytes = await this.#parts.blobs.get(hash);
+      const bytes = await this.#parts.store.bytes("artifacts", hash);
       if (bytes === undefined) return undefined;
       files.push({ path, bytes });
     }
@@ -255,8 +250,8 @@ export class Forge implements AsyncDisposable {
   }
 
   async #runJob(active: ActiveJob): Promise<JobResult> {
-    const { journal } = this.#parts;
-    const job = journal.ledger.job(active.id);
+    const { store } = this.#parts;
+    const job = store.ledger.job(active.id);
     if (job === undefined) throw new HoldfastError("FORGE_BAD_RECORD", `the job ${active.id} is not known`);
     job.state = "running";
     try {
@@ -267,7 +262,7 @@ export class Forge implements AsyncDisposable {
       const error = toHoldfastError(cause, "FORGE_FAILED");
       if (isPassing(error)) throw error;
       const { code, rawMessage: message, hint } = error;
-      await journal.write({
+      await store.note(job.id, {
         case: "jobFailed",
         value: { jobId: job.id, code, message: message.toWellFormed(), hint: hint?.toWellFormed() ?? "" },
       });
@@ -289,8 +284,8 @@ export class Forge implements AsyncDisposable {
       );
     }
     const [model, options] = await Promise.all([
-      this.#parts.blobs.get(job.modelHash),
-      this.#parts.blobs.get(job.optionsHash),
+      this.#parts.store.bytes("inputs", job.modelHash),
+      this.#parts.store.bytes("inputs", job.optionsHash),
     ]);
     if (model === undefined || options === undefined) {
       throw new HoldfastError("FORGE_INPUT_LOST", `the stored input of the job "${job.name}" is missing or damaged`, {
@@ -332,7 +327,8 @@ function poolOf(options: CellPoolOptions): CellPool {
 
 /** Failures of the moment, not of the job: it stays accepted and can be carried on. */
 function isPassing(error: HoldfastError): boolean {
-  return error.code === "FORGE_CLOSED" || error.code.startsWith("DISK_") || error.code.startsWith("WAL_");
+  if (error.code === "FORGE_CLOSED" || error.code === "FORGE_NOT_DURABLE") return true;
+  return ["DISK_", "WAL_", "STORE_"].some((prefix) => error.code.startsWith(prefix));
 }
 
 function finishedHandle(job: JobEntry, result: JobResult): JobHandle {

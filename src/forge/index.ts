@@ -5,11 +5,10 @@ export {
   type JobHandle,
   type JobRequest,
   type JobSummary,
-  journalFolder,
   openForge,
 } from "./forge.ts";
+export { readLedger, storeFolder } from "./forge-store.ts";
 export { type JobResult, type UnitCells, unitKeyOf } from "./job-run.ts";
-export { readLedger } from "./journal.ts";
 export type { CompiledUnit, EagerUnit, Ledger, StoredFile } from "./ledger.ts";
 export { defaultStrategy, type Strategy, type StrategyLimits, strategies } from "./strategy.ts";
 export { tensorToolchain } from "./tensor-toolchain.ts";

@@ -3,15 +3,15 @@
  *
  * Units are taken from the cache or compiled in cells, a few at a time, in any order of completion; what is stored and
  * what is merged is in plan order. A unit that fails twice, or that the budget leaves no time for, stays eager; the
- * others do not notice. Everything that must survive a kill is journalled before the next step depends on it, so a run
- * that is cut off anywhere is carried on by another run of the same job.
+ * others do not notice. Everything that must survive a kill is in the store before the next step depends on it, so a
+ * run that is cut off anywhere is carried on by another run of the same job.
  */
 
 import { assert, type Clock, HoldfastError } from "../base/index.ts";
 import type { CellOutcome, Verdict } from "../sandbox/index.ts";
-import { type BlobStore, hashHex } from "./blob-store.ts";
+import { hashHex } from "./content-hash.ts";
 import type { ForgeEvents, UnitVerdict } from "./events.ts";
-import type { Journal } from "./journal.ts";
+import type { ForgeStore } from "./forge-store.ts";
 import type { EagerUnit, JobEntry } from "./ledger.ts";
 import { durationFromMs } from "./record.ts";
 import { strategies } from "./strategy.ts";
@@ -25,9 +25,7 @@ export interface UnitCells {
 }
 
 export interface RunContext {
-  readonly journal: Journal;
-  readonly blobs: BlobStore;
-  readonly objects: BlobStore;
+  readonly store: ForgeStore;
   readonly toolchain: Toolchain;
   readonly events: ForgeEvents;
   readonly clock: Clock;
@@ -84,9 +82,10 @@ export class JobRun {
   }
 
   async #objectsOf(plan: Plan): Promise<(Uint8Array | undefined)[]> {
-    const { cells, events, journal, toolchain } = this.#context;
+    const { cells, events, store, toolchain } = this.#context;
     const distinct = new Map(plan.units.map((unit) => [unitKeyOf(toolchain, unit), unit] as const));
-    const cached = [...distinct.keys()].filter((key) => journal.ledger.objectOf(key) !== undefined).length;
+    let cached = 0;
+    for (const key of distinct.keys()) if ((await store.unit(key))?.objectHash !== undefined) cached++;
     events.emit({ type: "jobPlanned", jobId: this.#job.id, units: distinct.size, cached });
     this.#job.units = plan.units.length;
 
@@ -133,7 +132,7 @@ export class JobRun {
           ? { kind: "budget", message: "the job's budget was used up while this unit was compiled" }
           : unitVerdict(outcome.verdict);
       if (verdict.kind === "budget") break;
-      await this.#context.journal.write({
+      await this.#context.store.note(this.#job.id, {
         case: "unitAttemptFailed",
         value: { jobId: this.#job.id, unitKey: key, attempt: attempts() + 1, verdict: verdictRecord(verdict) },
       });
@@ -143,13 +142,13 @@ export class JobRun {
   }
 
   async #fromCache(key: string, unit: PlanUnit): Promise<Uint8Array | undefined> {
-    const { clock, events, journal, objects } = this.#context;
+    const { clock, events, store } = this.#context;
     const startedMs = clock.monotonicMs();
-    const objectHash = journal.ledger.objectOf(key);
-    if (objectHash === undefined) return undefined;
-    const object = await objects.get(objectHash);
+    const known = await store.unit(key);
+    if (known?.objectHash === undefined) return undefined;
+    const object = await store.bytes("objects", known.objectHash);
     if (object === undefined) {
-      await journal.write({ case: "objectLost", value: { unitKey: key, objectHash } });
+      await store.lost(known);
       return undefined;
     }
     const durationMs = clock.monotonicMs() - startedMs;
@@ -177,12 +176,10 @@ export class JobRun {
     return outcome;
   }
 
-  /** The object is durable before the record that names it. */
   async #store(key: string, unit: PlanUnit, outcome: CellOutcome & { ok: true }): Promise<void> {
-    const objectHash = await this.#context.objects.put(outcome.payload);
     const duration = durationFromMs(Math.round(outcome.durationMs));
-    const value = { unitKey: key, unitHash: unit.hash, unitName: unit.name, objectHash, duration };
-    await this.#context.journal.write({ case: "unitCompiled", value });
+    const value = { unitKey: key, unitHash: unit.hash, unitName: unit.name, duration };
+    await this.#context.store.compiled(value, outcome.payload);
   }
 
   async #fallBack(key: string, unit: PlanUnit, attempts: number, verdict: UnitVerdict): Promise<void> {
@@ -194,32 +191,24 @@ export class JobRun {
       attempts,
       verdict: verdictRecord(verdict),
     };
-    await this.#context.journal.write({ case: "unitFellBack", value });
+    await this.#context.store.note(this.#job.id, { case: "unitFellBack", value });
     this.#context.events.emit({ type: "unitFellBack", ...this.#named(unit), attempts, verdict });
   }
 
   async #finish(plan: Plan, files: readonly ArtifactFile[]): Promise<JobResult> {
     this.#stopWhenClosing();
-    const { blobs, clock, events, journal } = this.#context;
+    const { clock, events, store } = this.#context;
     const job = this.#job;
     const keys = plan.units.map((unit) => unitKeyOf(this.#context.toolchain, unit));
     const eagerUnits = keys.filter((key) => job.eager.has(key)).length;
-    const hashes = await Promise.all(files.map((file) => blobs.put(file.bytes)));
-    const stored = files.map(({ path, bytes }, place) => {
-      return { path, hash: hashes[place] ?? "", sizeBytes: BigInt(bytes.length) };
-    });
     const status = eagerUnits === 0 ? "done" : "degraded";
     const durationMs = clock.monotonicMs() - this.#startedMs;
     const { modelHash, toolchainName, toolchainVersion } = job;
     const duration = durationFromMs(Math.round(durationMs));
-    await journal.commit(
-      { modelHash, toolchainName, toolchainVersion, hardwareProfile: `${process.platform}-${process.arch}` },
-      {
-        case: "jobFinished",
-        value: { jobId: job.id, status, files: stored, units: keys.length, eagerUnits, duration },
-      },
-    );
-    assert(job.state === status, "the journal knows that the job is finished");
+    const hardwareProfile = `${process.platform}-${process.arch}`;
+    const context = { modelHash, toolchainName, toolchainVersion, hardwareProfile };
+    await store.finish({ jobId: job.id, status, units: keys.length, eagerUnits, duration, context }, files);
+    assert(job.state === status, "the store knows that the job is finished");
     events.emit({ type: "jobFinished", jobId: job.id, status, durationMs });
     const eager = [...job.eager.values()];
     return { jobId: job.id, status, files, units: keys.length, eager, durationMs, fromCache: false };

@@ -1,22 +1,19 @@
 /**
- * What the journal says, folded: jobs in the order of their acceptance, and which object each unit has.
+ * What the records say, folded: jobs in the order of their acceptance, and which object each unit has.
  *
- * The same `apply` folds records at open and as they are written, so that a restart sees what the run before saw. The
- * records that still say something are kept: a checkpoint is made of them (W9).
+ * The same `apply` folds records at open and as they are written, so that a restart sees what the run before saw.
  */
 
-import { create } from "@bufbuild/protobuf";
 import { errorFromWire, HoldfastError } from "../base/index.ts";
 import type { JobState, UnitVerdict } from "./events.ts";
-import {
-  type FailureVerdict,
-  type ForgeRecord,
-  ForgeRecordSchema,
-  type JobAccepted,
-  type JobFinished,
-  type UnitCompiled,
+import type {
+  FailureVerdict,
+  ForgeRecord,
+  JobAccepted,
+  JobFinished,
+  UnitCompiled,
 } from "./gen/holdfast/v2/forge_pb.ts";
-import { durationMs, timestampMs } from "./record.ts";
+import { durationMs, type RecordEvent, timestampMs } from "./record.ts";
 import { type Strategy, strategies } from "./strategy.ts";
 
 export interface StoredFile {
@@ -51,7 +48,7 @@ export interface JobEntry {
   readonly attempts: Map<string, number>;
   /** Units that stay eager in this job, by unit key, in the order in which they fell. */
   readonly eager: Map<string, EagerUnit>;
-  /** What a checkpoint needs of it, by what each record replaces. */
+  /** The records that still say something of it, by their place (`placeOf`). */
   readonly records: Map<string, ForgeRecord>;
 }
 
@@ -88,19 +85,6 @@ export class Ledger {
     return this.#units.get(unitKey)?.objectHash;
   }
 
-  /** The records that fold into this ledger, and no more of them than that takes. */
-  records(): ForgeRecord[] {
-    const units = this.units().flatMap(({ key, objectHash, compilations, record }) => {
-      if (record.event.case !== "unitCompiled") return [];
-      const counted = create(ForgeRecordSchema, {
-        ...record,
-        event: { case: "unitCompiled", value: { ...record.event.value, compilations } },
-      });
-      return objectHash === undefined ? [counted, lostRecord(key, record.event.value.objectHash)] : [counted];
-    });
-    return [...units, ...this.jobs().flatMap((job) => [...job.records.values()])];
-  }
-
   apply(record: ForgeRecord): void {
     const { event } = record;
     const atMs = record.at === undefined ? 0 : timestampMs(record.at);
@@ -110,11 +94,11 @@ export class Ledger {
         const { jobId } = event.value;
         this.#jobs.delete(jobId);
         this.#jobs.set(jobId, accepted(event.value, atMs));
-        this.#known(jobId).records.set("accepted", record);
+        this.#known(jobId).records.set(placeOf(event), record);
         return;
       }
       case "unitCompiled":
-        this.#compiled(event.value, record);
+        this.#compiled(compiledUnit(event.value, record));
         return;
       case "objectLost": {
         const unit = this.#units.get(event.value.unitKey);
@@ -125,7 +109,7 @@ export class Ledger {
         const { jobId, unitKey, attempt } = event.value;
         const job = this.#known(jobId);
         job.attempts.set(unitKey, attempt);
-        job.records.set(`attempt ${unitKey}`, record);
+        job.records.set(placeOf(event), record);
         return;
       }
       case "unitFellBack": {
@@ -133,13 +117,13 @@ export class Ledger {
         const eager = { hash: unitHash, name: unitName, attempts, verdict: verdictOf(verdict) };
         const job = this.#known(jobId);
         job.eager.set(unitKey, eager);
-        job.records.set(`eager ${unitKey}`, record);
+        job.records.set(placeOf(event), record);
         return;
       }
       case "jobFinished": {
         const job = this.#known(event.value.jobId);
         finish(job, event.value, atMs);
-        job.records.set("end", record);
+        job.records.set(placeOf(event), record);
         return;
       }
       case "jobFailed": {
@@ -148,7 +132,7 @@ export class Ledger {
         job.state = "failed";
         job.finishedMs = atMs;
         job.failure = errorFromWire({ code, message, hint, retryable: false, details: { job: job.id } });
-        job.records.set("end", record);
+        job.records.set(placeOf(event), record);
         return;
       }
       case "checkpoint": {
@@ -160,25 +144,48 @@ export class Ledger {
         return;
       }
       default:
-        throw new HoldfastError("FORGE_BAD_RECORD", "a journal record has no event that this version knows");
+        throw new HoldfastError("FORGE_BAD_RECORD", "a record has no event that this version knows");
     }
   }
 
-  #compiled({ unitKey, unitHash, objectHash, compilations }: UnitCompiled, record: ForgeRecord): void {
-    const before = this.#units.get(unitKey)?.compilations ?? 0;
-    const counted = before + Math.max(1, compilations);
-    this.#units.set(unitKey, { key: unitKey, hash: unitHash, objectHash, compilations: counted, record });
+  /** The journal of earlier versions has a record for each compilation. */
+  #compiled(unit: CompiledUnit): void {
+    const before = this.#units.get(unit.key)?.compilations ?? 0;
+    this.#units.set(unit.key, { ...unit, compilations: before + unit.compilations });
   }
 
   #known(id: string): JobEntry {
     const job = this.#jobs.get(id);
     if (job !== undefined) return job;
-    throw new HoldfastError("FORGE_BAD_RECORD", `a journal record names the job ${id}, which was never accepted`);
+    throw new HoldfastError("FORGE_BAD_RECORD", `a record names the job ${id}, which was never accepted`);
   }
 }
 
-function lostRecord(unitKey: string, objectHash: string): ForgeRecord {
-  return create(ForgeRecordSchema, { event: { case: "objectLost", value: { unitKey, objectHash } } });
+export function compiledUnit(
+  { unitKey, unitHash, objectHash, compilations }: UnitCompiled,
+  record: ForgeRecord,
+): CompiledUnit {
+  return {
+    key: unitKey,
+    hash: unitHash,
+    objectHash: objectHash === "" ? undefined : objectHash,
+    compilations: Math.max(1, compilations),
+    record,
+  };
+}
+
+/** What a record says of its job: a later one of the same place replaces it. */
+export function placeOf(event: RecordEvent): string {
+  switch (event.case) {
+    case "jobAccepted":
+      return "accepted";
+    case "unitAttemptFailed":
+      return `attempt ${event.value.unitKey}`;
+    case "unitFellBack":
+      return `eager ${event.value.unitKey}`;
+    default:
+      return "end";
+  }
 }
 
 function accepted(record: JobAccepted, atMs: number): JobEntry {
@@ -205,7 +212,7 @@ function accepted(record: JobAccepted, atMs: number): JobEntry {
 
 function strategyOf(name: string): Strategy {
   if (Object.hasOwn(strategies, name)) return name as Strategy;
-  throw new HoldfastError("FORGE_BAD_RECORD", `a journal record names the strategy "${name}", which does not exist`);
+  throw new HoldfastError("FORGE_BAD_RECORD", `a record names the strategy "${name}", which does not exist`);
 }
 
 function finish(job: JobEntry, record: JobFinished, atMs: number): void {

@@ -72,6 +72,8 @@ export {
   Checkpoints,
   type CheckpointsOptions,
   checkpoints,
+  checkpointUncertain,
+  checkpointUnreadable,
   type GetOptions,
   type LocalCheckpointsOptions,
   localCheckpoints,

@@ -38,6 +38,13 @@ export class FileOutput {
     this.add(zeros.subarray(0, Math.ceil(this.offset / multipleBytes) * multipleBytes - this.offset));
   }
 
+  /** These after all that was taken over, as they are: nothing may change them until this returns. */
+  async write(parts: readonly Uint8Array[]): Promise<void> {
+    await this.flush();
+    await this.#file.writeAt(parts, this.#writtenBytes);
+    for (const { length } of parts) this.#writtenBytes += length;
+  }
+
   async flush(): Promise<void> {
     const [parts, count] = [this.#parts, this.#bufferedBytes];
     if (count === 0) return;

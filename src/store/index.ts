@@ -3,6 +3,7 @@
  * do then stands in store.ts. The vector index is of use alone, too.
  */
 
+export { type StoreCheckpointsOptions, storeCheckpoints } from "./checkpoints/store-checkpoints.ts";
 export type {
   ConsolidateOptions,
   ConsolidationPass,
@@ -13,6 +14,7 @@ export type {
   Pruned,
 } from "./consolidation/report.ts";
 export { openStore } from "./engine/open-store.ts";
+export { type ReadItemsOptions, readItems } from "./engine/read-items.ts";
 export type { Direction } from "./graph/edge.ts";
 export type { NeighbourOptions, SpreadOptions, WalkOptions } from "./graph/graph-view.ts";
 export type {

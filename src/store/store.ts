@@ -10,6 +10,7 @@
 import type { Clock, Listener } from "../base/index.ts";
 import type { Disk } from "../disk/index.ts";
 import type { StorageLevel } from "../resilience/index.ts";
+import type { DurabilityWarning } from "../wal/index.ts";
 import type { ConsolidateOptions, ConsolidationReport } from "./consolidation/report.ts";
 import type { NeighbourOptions, SpreadOptions, WalkOptions } from "./graph/index.ts";
 import type {
@@ -269,6 +270,8 @@ export type StoreEvent =
 export interface Store extends AsyncDisposable {
   readonly folder: string;
   readonly level: StorageLevel;
+  /** What of the folder's file system puts the store's promises in doubt (W7). */
+  readonly warnings: readonly DurabilityWarning[];
   /** Opens a collection, made where it is not there. Throws STORE_COLLECTION where the settings contradict it. */
   collection(name: string, settings?: CollectionSettings): Promise<Collection>;
   collections(): readonly { readonly name: string; readonly settings: CollectionSettings }[];

@@ -114,7 +114,7 @@ export async function openWalk(
   const walk = await LogWalk.open(disk, folder, await listLog(disk, folder), options);
   if (walk !== undefined) return walk;
   throw new HoldfastError("WAL_MISSING", `there is no write-ahead log in ${folder}`, {
-    hint: "Name the folder that holds files like 00000001.wal; that of the forge is STATE/wal.",
+    hint: "Name the folder that holds files like 00000001.wal; that of the forge is STATE/store/log.",
     details: { path: folder },
   });
 }

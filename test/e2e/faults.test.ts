@@ -1,5 +1,5 @@
 /**
- * Units made to misbehave, on the real path: command line, cells, journal, artifact.
+ * Units made to misbehave, on the real path: command line, cells, store, artifact.
  *
  * What must hold, whatever the fault: that unit alone is eager, the outputs are right, nothing waits for longer than
  * the deadline of a unit allows, and no process is left.
@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { utf8Text } from "../../src/base/index.ts";
 import { NodeDisk } from "../../src/disk/index.ts";
-import { journalFolder, readLedger } from "../../src/forge/index.ts";
+import { readLedger, storeFolder } from "../../src/forge/index.ts";
 import {
   compareOutputs,
   denseConstant,
@@ -116,7 +116,7 @@ async function expectRight(out: string, modelPath: string): Promise<void> {
 /** How often each unit was compiled, by its hash. */
 async function compilations(folder: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  const ledger = await readLedger(disk, journalFolder(join(folder, "state")));
+  const ledger = await readLedger(disk, storeFolder(join(folder, "state")));
   for (const { hash, compilations } of ledger.units()) counts.set(hash, compilations);
   return counts;
 }

@@ -1,12 +1,12 @@
 /**
  * A compilation that is killed at one instant and started again, beside one that nothing disturbed.
  *
- * What must hold: it finishes, no unit was compiled twice by what the journal says, the files are the same byte for
+ * What must hold: it finishes, no unit was compiled twice by what the store says, the files are the same byte for
  * byte, and no process is left of the one that was killed.
  */
 import { join } from "node:path";
 import { NodeDisk } from "../../src/disk/index.ts";
-import { journalFolder, readLedger } from "../../src/forge/index.ts";
+import { readLedger, storeFolder } from "../../src/forge/index.ts";
 import { differences, filesOf, holdfast, leftBehind, newFolder, removeFolder } from "./command-line.ts";
 
 export interface Undisturbed {
@@ -19,10 +19,10 @@ export interface Trial {
   readonly instantMs: number;
   /** False where the process had ended before the instant. */
   readonly killed: boolean;
-  /** Units compiled and journalled when the kill came. */
+  /** Units compiled and stored when the kill came. */
   readonly unitsBefore: number;
   readonly unitsAfter: number;
-  /** Of one unit, by what the journal says at the end. */
+  /** Of one unit, by what the store says at the end. */
   readonly mostCompilations: number;
   readonly units: number;
   readonly exitCode: number | null;
@@ -74,13 +74,13 @@ function compile(model: string, folder: string, killAfterMs?: number) {
   return holdfast([...args, "--quiet"], killAfterMs === undefined ? {} : { killAfterMs });
 }
 
-/** How often each unit was compiled, by what the journal says; a state folder without a journal says nothing. */
+/** How often each unit was compiled, by what the store says; a state folder without a store says nothing. */
 async function compilations(folder: string): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   const disk = new NodeDisk();
-  const journal = journalFolder(join(folder, "state"));
-  if (!(await disk.stat(journal))) return counts;
-  for (const { key, compilations } of (await readLedger(disk, journal)).units()) counts.set(key, compilations);
+  const store = storeFolder(join(folder, "state"));
+  if (!(await disk.stat(store))) return counts;
+  for (const { key, compilations } of (await readLedger(disk, store)).units()) counts.set(key, compilations);
   return counts;
 }
 

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { HoldfastError } from "../../base/index.ts";
+import { storeFolder } from "../../forge/index.ts";
 import { inspectWal, repairWal, verifyWal, type WalLoss, type WalReport } from "../../wal/index.ts";
 import { disk, parseFlags, usage } from "../arguments.ts";
 import { exitCodes } from "../exit-code.ts";
@@ -14,7 +15,7 @@ export const walHelp = `holdfast wal inspect | verify | repair [FOLDER]
   verify    reads the whole log and says what it holds, and what of it is damaged
   repair    writes a sound copy of what verifies into another folder; the damaged log is left as it is
 
-FOLDER is the one that holds the log files (default: that of the forge, STATE/wal). None of these takes the log's lock
+FOLDER is the one that holds the log files (default: that of the forge, STATE/store/log). None of these takes the log's lock
 or changes it.
 
   --out DIR     repair: where the copy goes
@@ -43,7 +44,7 @@ export async function walCommand(args: readonly string[]): Promise<number> {
     );
   if (verb !== "repair" && (flags.out !== undefined || flags.yes))
     throw usage(`--out and --yes belong to repair, not to ${verb}`, "holdfast wal repair --out DIR");
-  const folder = given ?? join(stateFolder(flags.state), "wal");
+  const folder = given ?? join(storeFolder(stateFolder(flags.state)), "log");
   const terminal = new Terminal({ json: flags.json });
   if (verb === "inspect") return await inspect(terminal, folder);
   if (verb === "verify") return await verify(terminal, folder);

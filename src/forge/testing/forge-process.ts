@@ -1,7 +1,7 @@
 /** A process that opens a forge, carries on what is unfinished, submits one text, and prints the hash of the result. */
 
 import { NodeDisk } from "../../disk/index.ts";
-import { hashHex } from "../blob-store.ts";
+import { hashHex } from "../content-hash.ts";
 import { openForge } from "../index.ts";
 import { textToolchain } from "./text-toolchain.ts";
 

@@ -1,3 +1,5 @@
+/** For backends of one's own: the two errors that mean something above. */
+
 export type {
   BackendCapabilities,
   BackendOptions,
@@ -5,6 +7,7 @@ export type {
   GetOptions,
   StoredVersions,
 } from "./backend.ts";
+export { uncertain as checkpointUncertain, unreadable as checkpointUnreadable } from "./backend.ts";
 export { Checkpoints, checkpoints } from "./checkpoints.ts";
 export type { Checkpointed } from "./component.ts";
 export type { CheckpointInfo } from "./envelope.ts";

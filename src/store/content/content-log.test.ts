@@ -75,6 +75,37 @@ function changed<T extends object>(target: T, changes: Partial<T>): T {
 }
 
 describe("the content log", () => {
+  it("S5: writes a large content from where it lies, between small ones, and gives each reader bytes of its own", async () => {
+    const real = new SimDisk();
+    const written: Uint8Array[] = [];
+    const disk = changed<Disk>(real, {
+      open: async (...args) => {
+        const file = await real.open(...args);
+        return changed(file, {
+          writeAt: async (parts, offset) => {
+            written.push(...parts);
+            await file.writeAt(parts, offset);
+          },
+        });
+      },
+    });
+    const log = await openLog(disk);
+    const contents = [10, 1 << 20, 0, (1 << 20) + 5, 3].map((size, number) => contentOf(number, size));
+    const writer = await log.write();
+    const handles: ContentHandle[] = [];
+    for (const content of contents) handles.push(await writer.add(content));
+    await log.commit(writer);
+    expect(written.filter((part) => part.length >= 1 << 20)).toEqual([contents[1], contents[3]]);
+    expect(written).toContain(contents[1]);
+    for (const opened of [log, await openLog(real)])
+      for (const [place, handle] of handles.entries()) {
+        const read = await opened.read(handle);
+        expect(bytesEqual(read, contents[place]!)).toBe(true);
+        read.fill(1);
+        expect(bytesEqual(await opened.read(handle), contents[place]!)).toBe(true);
+      }
+  });
+
   it("S5: gives back what was written, after a restart too, and contents of no bytes", async () => {
     const disk = new SimDisk();
     const log = await openLog(disk);

@@ -6,7 +6,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { assert, HoldfastError, utf8 } from "../../base/index.ts";
+import { assert, concatBytes, HoldfastError, utf8 } from "../../base/index.ts";
 import type { Disk, DiskFile } from "../../disk/index.ts";
 import { FileOutput } from "../file-output.ts";
 import { checksumAt, viewOf, writeU64 } from "../little-endian.ts";
@@ -23,7 +23,7 @@ import {
 } from "./content-format.ts";
 import type { ContentHandle } from "./content-handle.ts";
 
-/** Written by itself: joined with others it would lie in memory a second time. */
+/** Written by itself and from where it is: joined with others it would lie in memory a second time. */
 const largeBytes = 1 << 20;
 
 export interface WrittenContent {
@@ -97,11 +97,14 @@ export class ContentWriter {
         details: { lengthBytes: content.length, limitBytes: contentLimitBytes },
       });
     }
-    if (content.length >= largeBytes) await this.#output.flush();
+    const isLarge = content.length >= largeBytes;
+    if (isLarge) await this.#output.flush();
     const { offset } = this.#output;
     this.#written.push({ source: handle.file, row: handle.row, offset, length: content.length });
     this.#contentBytes += content.length;
-    this.#output.add(recordOf(this.#file, offset, handle, content));
+    const record = recordOf(this.#file, offset, handle, content);
+    if (isLarge) await this.#output.write(record);
+    else this.#output.add(concatBytes(record));
     if (this.#output.isFull) await this.#output.flush();
   }
 
@@ -146,16 +149,17 @@ function header(file: number): Uint8Array {
   return bytes;
 }
 
-function recordOf(file: number, offset: number, handle: ContentHandle, content: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(padded(recordHeadBytes + content.length));
-  const view = viewOf(bytes);
+/** Head, content, and the zeros after it. */
+function recordOf(file: number, offset: number, handle: ContentHandle, content: Uint8Array): Uint8Array[] {
+  const head = new Uint8Array(recordHeadBytes);
+  const view = viewOf(head);
   view.setUint32(4, content.length, true);
   writeU64(view, 8, handle.file);
   view.setUint32(16, handle.row, true);
   view.setUint32(20, handle.checksum, true);
-  bytes.set(content, recordHeadBytes);
-  view.setUint32(0, checksumAt(file, offset, bytes.subarray(4, recordHeadBytes + content.length)), true);
-  return bytes;
+  view.setUint32(0, crc32(content, checksumAt(file, offset, head.subarray(4))), true);
+  const length = recordHeadBytes + content.length;
+  return [head, content, new Uint8Array(padded(length) - length)];
 }
 
 interface Run {

@@ -6,7 +6,7 @@
  * key in a batch the last counts.
  */
 
-import { HoldfastError, hexOf } from "../../base/index.ts";
+import { HoldfastError } from "../../base/index.ts";
 import { entryKind, noBytes } from "../entry.ts";
 import { GraphView } from "../graph/index.ts";
 import { edgeEntry } from "../item/edge-entry.ts";
@@ -125,30 +125,55 @@ export function entriesOf(planned: readonly Planned[], view: View): NewEntry[] {
   const [only] = planned;
   if (planned.length === 1 && only!.kind === "edge") return [only.entry];
   if (planned.length === 1 && needsGraphOf(only!) === false) return [only!.entry];
-  const pending = new Map<string, { readonly entry: NewEntry; readonly parts?: EdgeParts }>();
-  const put = (entry: NewEntry, parts?: EdgeParts): void => {
-    const key = hexOf(entry.key);
-    pending.delete(key);
-    pending.set(key, parts === undefined ? { entry } : { entry, parts });
-  };
-  const removeEdges = (isWanted: (parts: EdgeParts) => boolean, edges: readonly EdgeParts[]): void => {
-    const inBatch = [...pending.values()].flatMap(({ parts }) => parts ?? []);
-    for (const parts of [...edges, ...inBatch]) if (isWanted(parts)) put(edgeEntry(parts, undefined), parts);
-  };
   const graph = planned.some(needsGraphOf) ? new GraphView(view.graph ?? []) : undefined;
+  const batch = new BatchEntries();
   for (const change of planned) {
-    put(change.entry, change.kind === "edge" ? change.parts : undefined);
-    if (change.kind === "edge") continue;
-    const { name, isDelete, edges } = change;
+    if (change.kind === "edge") {
+      batch.putEdge(change.parts, change.entry);
+      continue;
+    }
+    const { name, entry, isDelete, edges } = change;
+    batch.put(name, entry);
     if (isDelete && graph !== undefined) {
-      const isOf = ({ source, target }: EdgeParts): boolean => source === name || target === name;
-      removeEdges(isOf, graph.neighbours(name, { direction: "both" }));
+      batch.removeEdges(name, graph.neighbours(name, { direction: "both" }), "all");
     } else if (edges !== undefined) {
-      removeEdges(({ source }) => source === name, graph?.neighbours(name) ?? []);
-      for (const edge of edges) put(edge.entry, edge.parts);
+      batch.removeEdges(name, graph?.neighbours(name) ?? [], "outgoing");
+      for (const edge of edges) batch.putEdge(edge.parts, edge.entry);
     }
   }
-  return [...pending.values()].map(({ entry }) => entry);
+  return batch.entries();
+}
+
+/** By what they are of: an item's name has one zero in it, an edge's more. */
+class BatchEntries {
+  readonly #entries = new Map<string, NewEntry>();
+  /** Edges of this batch, by the items at both ends. */
+  readonly #edgesAt = new Map<string, EdgeParts[]>();
+
+  put(name: string, entry: NewEntry): void {
+    this.#entries.delete(name);
+    this.#entries.set(name, entry);
+  }
+
+  putEdge(parts: EdgeParts, entry: NewEntry): void {
+    const { source, type, target } = parts;
+    this.put(`${source}\0${type}\0${target}`, entry);
+    for (const end of new Set([source, target])) {
+      const edges = this.#edgesAt.get(end);
+      if (edges === undefined) this.#edgesAt.set(end, [parts]);
+      else edges.push(parts);
+    }
+  }
+
+  /** Those that are there, and those that came earlier in the batch. */
+  removeEdges(name: string, edges: readonly EdgeParts[], which: "all" | "outgoing"): void {
+    for (const parts of [...edges, ...(this.#edgesAt.get(name) ?? [])])
+      if (which === "all" || parts.source === name) this.putEdge(parts, edgeEntry(parts, undefined));
+  }
+
+  entries(): NewEntry[] {
+    return [...this.#entries.values()];
+  }
 }
 
 /** Whether its entries depend on the edges that are there. */

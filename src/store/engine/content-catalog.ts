@@ -31,7 +31,7 @@ export class ManifestContentCatalog implements ContentCatalog {
     this.#manifest = manifest;
     this.#hooks = hooks;
     const { files, values } = manifest.state;
-    this.files = [...files.values()].filter(({ kind }) => kind === "content").map((file) => factsOf(file, values));
+    this.files = [...files.values()].filter(({ kind }) => kind === "content").map((file) => contentFacts(file, values));
     this.garbage = new Map(
       [...values]
         .filter(([name]) => name.startsWith(garbagePrefix))
@@ -89,7 +89,8 @@ function manifestFileOf({ file, sizeBytes, entries }: WrittenContent): ManifestF
   };
 }
 
-function factsOf({ id, sizeBytes }: ManifestFile, values: ReadonlyMap<string, string>): ContentFileFacts {
+/** What the manifest says of a content file. */
+export function contentFacts({ id, sizeBytes }: ManifestFile, values: ReadonlyMap<string, string>): ContentFileFacts {
   const value = values.get(`content.${id}`);
   const { contentBytes = 0 } = value === undefined ? {} : (JSON.parse(value) as { contentBytes?: number });
   return { file: id, sizeBytes, contentBytes, sources: sourcesOf(id, values) };

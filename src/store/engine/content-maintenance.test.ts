@@ -55,6 +55,24 @@ describe("the content log in the store", () => {
     await store.close();
   });
 
+  it("S5: large contents that were overwritten or deleted before a flush are garbage too, and are freed", async () => {
+    const disk = new SimDisk();
+    const { store, notes } = await opened(disk, { manual: true });
+    const large = (turn: number): Uint8Array => new Uint8Array(256 * 1024).fill(turn);
+    for (let turn = 1; turn <= 4; turn++) await notes.put("a", { content: large(turn) });
+    await notes.put("b", { content: large(9) });
+    await notes.delete("b");
+    const garbage = (of: Store): number[] => of.statistics().contentFiles.map(({ garbageBytes }) => garbageBytes);
+    await store.flush();
+    expect(garbage(store)).toEqual([256 * 1024, 256 * 1024, 256 * 1024, 0, 256 * 1024]);
+    await store.close();
+    const again = await opened(disk, { manual: true });
+    expect(garbage(again.store)).toEqual([256 * 1024, 256 * 1024, 256 * 1024, 0, 256 * 1024]);
+    expect((await again.store.compactContent()).freedBytes).toBeGreaterThan(4 * 256 * 1024);
+    expect((await again.notes.get("a"))?.content).toEqual(large(4));
+    await again.store.close();
+  });
+
   it("S7: integration 2: the call frees what is asked for, says how much, and is refused while another runs", async () => {
     const disk = new SimDisk();
     const { store, notes } = await opened(disk, { manual: true });

@@ -2,7 +2,7 @@
 
 import { HoldfastError, type Listener, Topic } from "../../base/index.ts";
 import type { StorageLevel } from "../../resilience/index.ts";
-import type { Wal } from "../../wal/index.ts";
+import type { DurabilityWarning, Wal } from "../../wal/index.ts";
 import { compactionHost } from "../compaction/host.ts";
 import type { ConsolidateOptions, ConsolidationReport } from "../consolidation/report.ts";
 import type { ContentLog } from "../content/index.ts";
@@ -89,6 +89,10 @@ export class Engine implements Store, ReadPort, WritePort {
 
   get clock(): EngineParts["clock"] {
     return this.#parts.clock;
+  }
+
+  get warnings(): readonly DurabilityWarning[] {
+    return this.#parts.log.recovery.warnings;
   }
 
   get content(): ContentLog {

@@ -8,6 +8,7 @@
 
 import { assert } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
+import { ContentGarbage } from "../compaction/content-garbage.ts";
 import type { SectionBuilder } from "../compaction/derived-sections.ts";
 import { writeSegment } from "../compaction/write-segment.ts";
 import type { ContentWriter } from "../content/index.ts";
@@ -18,7 +19,7 @@ import { ItemRecord } from "../item/record.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import { compactEntries } from "../merge/compaction.ts";
-import { editOf } from "./content-catalog.ts";
+import { editOf, garbageValues } from "./content-catalog.ts";
 import type { MemoryLayer } from "./memory-layer.ts";
 
 export interface FlushOptions {
@@ -53,8 +54,11 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
   const { disk, folder, manifest, content, signal, nowMs, builders } = options;
   const table = layer.source;
   if (table.entries === 0) return undefined;
-  const contents = new FlushedContents(content, options.contentFromBytes);
-  const kept = compactEntries([table], { snapshots: [], isBottom: false, nowMs, ...(signal ? { signal } : {}) });
+  const garbage = new ContentGarbage();
+  const contents = new FlushedContents(content, options.contentFromBytes, garbage);
+  const onDropped = (entry: Entry): void => garbage.dropped(entry);
+  const bounds = { snapshots: [], isBottom: false, nowMs, ...(signal ? { signal } : {}) };
+  const kept = compactEntries([table], { ...bounds, onDropped });
   let prepared: PreparedSegment | undefined;
   try {
     const fileId = manifest.newFileId();
@@ -68,9 +72,12 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
     await options.durable(); // mutant: flush-before-log
     const { add = [], values = {} } = staged === undefined ? {} : editOf([staged.written]);
     const flushedPosition = table.sequences.largest;
-    await manifest.apply({ add: [file, ...add], values, flushedPosition }, () => {
+    const dropped = garbage.sums();
+    const edit = { add: [file, ...add], values: { ...garbageValues(content.garbage, dropped), ...values } };
+    await manifest.apply({ ...edit, flushedPosition }, () => {
       staged?.publish();
       prepared?.publish();
+      for (const [source, length] of dropped) content.discard({ file: source, length });
     });
     return file;
   } catch (error) {
@@ -81,19 +88,22 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
   }
 }
 
-/** Moves what is long enough into a content file, which is begun with the first. */
+/** Moves what is long enough into a content file, which is begun with the first; what was moved before is counted. */
 class FlushedContents {
   readonly #content: ContentLog;
   readonly #fromBytes: number;
+  readonly #garbage: ContentGarbage;
   #writer: ContentWriter | undefined;
 
-  constructor(content: ContentLog, fromBytes: number) {
+  constructor(content: ContentLog, fromBytes: number, garbage: ContentGarbage) {
     this.#content = content;
     this.#fromBytes = fromBytes;
+    this.#garbage = garbage;
   }
 
   async *movedOf(batches: AsyncIterable<Entry[]>): AsyncGenerator<Entry[], void> {
     for await (const batch of batches) {
+      this.#garbage.kept(batch);
       for (const [place, entry] of batch.entries()) {
         if (entry.value.length >= this.#fromBytes) batch[place] = await this.#moved(entry);
       }

@@ -153,6 +153,8 @@ function readOnlyError(folder: string): HoldfastError {
 class ReadOnlyStore implements Store, ReadPort {
   readonly folder: string;
   readonly level: StorageLevel = "normal";
+  /** Nothing is written, so nothing is in doubt. */
+  readonly warnings: Store["warnings"] = [];
   readonly clock: ReadPort["clock"];
   readonly content: ContentLog;
   readonly vectors: Vectors;

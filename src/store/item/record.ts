@@ -116,11 +116,10 @@ export class ItemRecord {
     return this.#bytes.length - this.#contentAt;
   }
 
-  /** From the bytes of the content, which for one in the content log the caller has fetched. */
+  /** For one in the content log the caller has fetched the bytes, which become the reader's. */
   content(fetched?: Uint8Array): Content {
     const kind = this.#bytes[0]! % inContentLog;
-    if (kind === kindOf.bytes)
-      return fetched === undefined ? ownCopy(this.#bytes, this.#contentAt) : ownCopy(fetched, 0);
+    if (kind === kindOf.bytes) return fetched ?? ownCopy(this.#bytes, this.#contentAt);
     const bytes = fetched ?? this.contentBytes;
     return kind === kindOf.text ? utf8Text(bytes) : (JSON.parse(utf8Text(bytes)) as Json);
   }

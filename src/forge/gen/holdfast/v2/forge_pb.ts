@@ -1,4 +1,4 @@
-// The forge's journal: what happened to jobs and units, one record an entry of the write-ahead log.
+// The forge's records: what happened to jobs and units, one record an item of the store in the state folder.
 //
 // No map fields (their order is not fixed); durations and instants are the well-known types. Hashes are lower-case
 // hexadecimal SHA-256. Records are only ever added to: a field number is never used again.
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file holdfast/v2/forge.proto.
  */
 export const file_holdfast_v2_forge: GenFile = /*@__PURE__*/
-  fileDesc("Chdob2xkZmFzdC92Mi9mb3JnZS5wcm90bxILaG9sZGZhc3QudjIi1wMKC0ZvcmdlUmVjb3JkEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxqb2JfYWNjZXB0ZWQYAiABKAsyGC5ob2xkZmFzdC52Mi5Kb2JBY2NlcHRlZEgAEjIKDXVuaXRfY29tcGlsZWQYAyABKAsyGS5ob2xkZmFzdC52Mi5Vbml0Q29tcGlsZWRIABI9ChN1bml0X2F0dGVtcHRfZmFpbGVkGAQgASgLMh4uaG9sZGZhc3QudjIuVW5pdEF0dGVtcHRGYWlsZWRIABIzCg51bml0X2ZlbGxfYmFjaxgFIAEoCzIZLmhvbGRmYXN0LnYyLlVuaXRGZWxsQmFja0gAEjAKDGpvYl9maW5pc2hlZBgGIAEoCzIYLmhvbGRmYXN0LnYyLkpvYkZpbmlzaGVkSAASLAoKam9iX2ZhaWxlZBgHIAEoCzIWLmhvbGRmYXN0LnYyLkpvYkZhaWxlZEgAEi4KC29iamVjdF9sb3N0GAggASgLMhcuaG9sZGZhc3QudjIuT2JqZWN0TG9zdEgAEi0KCmNoZWNrcG9pbnQYCSABKAsyFy5ob2xkZmFzdC52Mi5DaGVja3BvaW50SABCBwoFZXZlbnQimgEKC0pvYkFjY2VwdGVkEg4KBmpvYl9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhIKCm1vZGVsX2hhc2gYAyABKAkSFAoMb3B0aW9uc19oYXNoGAQgASgJEhAKCHN0cmF0ZWd5GAUgASgJEhYKDnRvb2xjaGFpbl9uYW1lGAYgASgJEhkKEXRvb2xjaGFpbl92ZXJzaW9uGAcgASgJIp4BCgxVbml0Q29tcGlsZWQSEAoIdW5pdF9rZXkYASABKAkSEQoJdW5pdF9uYW1lGAIgASgJEhMKC29iamVjdF9oYXNoGAMgASgJEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCXVuaXRfaGFzaBgFIAEoCRIUCgxjb21waWxhdGlvbnMYBiABKA0idAoRVW5pdEF0dGVtcHRGYWlsZWQSDgoGam9iX2lkGAEgASgJEhAKCHVuaXRfa2V5GAIgASgJEg8KB2F0dGVtcHQYAyABKA0SLAoHdmVyZGljdBgEIAEoCzIbLmhvbGRmYXN0LnYyLkZhaWx1cmVWZXJkaWN0IpYBCgxVbml0RmVsbEJhY2sSDgoGam9iX2lkGAEgASgJEhAKCHVuaXRfa2V5GAIgASgJEhEKCXVuaXRfbmFtZRgDIAEoCRIQCghhdHRlbXB0cxgEIAEoDRIsCgd2ZXJkaWN0GAUgASgLMhsuaG9sZGZhc3QudjIuRmFpbHVyZVZlcmRpY3QSEQoJdW5pdF9oYXNoGAYgASgJInkKDkZhaWx1cmVWZXJkaWN0EgwKBGtpbmQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIOCgZzaWduYWwYAyABKAkSFgoJZXhpdF9jb2RlGAQgASgFSACIAQESEgoKZXJyb3JfY29kZRgFIAEoCUIMCgpfZXhpdF9jb2RlIqYBCgtKb2JGaW5pc2hlZBIOCgZqb2JfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEiYKBWZpbGVzGAMgAygLMhcuaG9sZGZhc3QudjIuU3RvcmVkRmlsZRINCgV1bml0cxgEIAEoDRITCgtlYWdlcl91bml0cxgFIAEoDRIrCghkdXJhdGlvbhgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI8CgpTdG9yZWRGaWxlEgwKBHBhdGgYASABKAkSDAoEaGFzaBgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEIkgKCUpvYkZhaWxlZBIOCgZqb2JfaWQYASABKAkSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBGhpbnQYBCABKAkiMwoKT2JqZWN0TG9zdBIQCgh1bml0X2tleRgBIAEoCRITCgtvYmplY3RfaGFzaBgCIAEoCSJHCgpDaGVja3BvaW50Eg4KBmJlZ2lucxgBIAEoCBIpCgdyZWNvcmRzGAIgAygLMhguaG9sZGZhc3QudjIuRm9yZ2VSZWNvcmQijAEKEEV4ZWN1dGlvbkNvbnRleHQSEgoKbW9kZWxfaGFzaBgBIAEoCRIWCg50b29sY2hhaW5fbmFtZRgCIAEoCRIZChF0b29sY2hhaW5fdmVyc2lvbhgDIAEoCRIXCg90cmFpbmluZ19ydW5faWQYBCABKAkSGAoQaGFyZHdhcmVfcHJvZmlsZRgFIAEoCWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chdob2xkZmFzdC92Mi9mb3JnZS5wcm90bxILaG9sZGZhc3QudjIi1wMKC0ZvcmdlUmVjb3JkEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxqb2JfYWNjZXB0ZWQYAiABKAsyGC5ob2xkZmFzdC52Mi5Kb2JBY2NlcHRlZEgAEjIKDXVuaXRfY29tcGlsZWQYAyABKAsyGS5ob2xkZmFzdC52Mi5Vbml0Q29tcGlsZWRIABI9ChN1bml0X2F0dGVtcHRfZmFpbGVkGAQgASgLMh4uaG9sZGZhc3QudjIuVW5pdEF0dGVtcHRGYWlsZWRIABIzCg51bml0X2ZlbGxfYmFjaxgFIAEoCzIZLmhvbGRmYXN0LnYyLlVuaXRGZWxsQmFja0gAEjAKDGpvYl9maW5pc2hlZBgGIAEoCzIYLmhvbGRmYXN0LnYyLkpvYkZpbmlzaGVkSAASLAoKam9iX2ZhaWxlZBgHIAEoCzIWLmhvbGRmYXN0LnYyLkpvYkZhaWxlZEgAEi4KC29iamVjdF9sb3N0GAggASgLMhcuaG9sZGZhc3QudjIuT2JqZWN0TG9zdEgAEi0KCmNoZWNrcG9pbnQYCSABKAsyFy5ob2xkZmFzdC52Mi5DaGVja3BvaW50SABCBwoFZXZlbnQimgEKC0pvYkFjY2VwdGVkEg4KBmpvYl9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhIKCm1vZGVsX2hhc2gYAyABKAkSFAoMb3B0aW9uc19oYXNoGAQgASgJEhAKCHN0cmF0ZWd5GAUgASgJEhYKDnRvb2xjaGFpbl9uYW1lGAYgASgJEhkKEXRvb2xjaGFpbl92ZXJzaW9uGAcgASgJIp4BCgxVbml0Q29tcGlsZWQSEAoIdW5pdF9rZXkYASABKAkSEQoJdW5pdF9uYW1lGAIgASgJEhMKC29iamVjdF9oYXNoGAMgASgJEisKCGR1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCXVuaXRfaGFzaBgFIAEoCRIUCgxjb21waWxhdGlvbnMYBiABKA0idAoRVW5pdEF0dGVtcHRGYWlsZWQSDgoGam9iX2lkGAEgASgJEhAKCHVuaXRfa2V5GAIgASgJEg8KB2F0dGVtcHQYAyABKA0SLAoHdmVyZGljdBgEIAEoCzIbLmhvbGRmYXN0LnYyLkZhaWx1cmVWZXJkaWN0IpYBCgxVbml0RmVsbEJhY2sSDgoGam9iX2lkGAEgASgJEhAKCHVuaXRfa2V5GAIgASgJEhEKCXVuaXRfbmFtZRgDIAEoCRIQCghhdHRlbXB0cxgEIAEoDRIsCgd2ZXJkaWN0GAUgASgLMhsuaG9sZGZhc3QudjIuRmFpbHVyZVZlcmRpY3QSEQoJdW5pdF9oYXNoGAYgASgJInkKDkZhaWx1cmVWZXJkaWN0EgwKBGtpbmQYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIOCgZzaWduYWwYAyABKAkSFgoJZXhpdF9jb2RlGAQgASgFSACIAQESEgoKZXJyb3JfY29kZRgFIAEoCUIMCgpfZXhpdF9jb2RlItYBCgtKb2JGaW5pc2hlZBIOCgZqb2JfaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEiYKBWZpbGVzGAMgAygLMhcuaG9sZGZhc3QudjIuU3RvcmVkRmlsZRINCgV1bml0cxgEIAEoDRITCgtlYWdlcl91bml0cxgFIAEoDRIrCghkdXJhdGlvbhgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgdjb250ZXh0GAcgASgLMh0uaG9sZGZhc3QudjIuRXhlY3V0aW9uQ29udGV4dCI8CgpTdG9yZWRGaWxlEgwKBHBhdGgYASABKAkSDAoEaGFzaBgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEIkgKCUpvYkZhaWxlZBIOCgZqb2JfaWQYASABKAkSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEgwKBGhpbnQYBCABKAkiMwoKT2JqZWN0TG9zdBIQCgh1bml0X2tleRgBIAEoCRITCgtvYmplY3RfaGFzaBgCIAEoCSJHCgpDaGVja3BvaW50Eg4KBmJlZ2lucxgBIAEoCBIpCgdyZWNvcmRzGAIgAygLMhguaG9sZGZhc3QudjIuRm9yZ2VSZWNvcmQijAEKEEV4ZWN1dGlvbkNvbnRleHQSEgoKbW9kZWxfaGFzaBgBIAEoCRIWCg50b29sY2hhaW5fbmFtZRgCIAEoCRIZChF0b29sY2hhaW5fdmVyc2lvbhgDIAEoCRIXCg90cmFpbmluZ19ydW5faWQYBCABKAkSGAoQaGFyZHdhcmVfcHJvZmlsZRgFIAEoCWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message holdfast.v2.ForgeRecord
@@ -141,7 +141,7 @@ export const JobAcceptedSchema: GenMessage<JobAccepted> = /*@__PURE__*/
   messageDesc(file_holdfast_v2_forge, 1);
 
 /**
- * The object's bytes are stored before this is written. At most one for a unit, unless its object was lost since.
+ * Written together with the object's bytes. At most one for a unit.
  *
  * @generated from message holdfast.v2.UnitCompiled
  */
@@ -157,6 +157,8 @@ export type UnitCompiled = Message<"holdfast.v2.UnitCompiled"> & {
   unitName: string;
 
   /**
+   * None where the object was found missing or damaged since.
+   *
    * @generated from field: string object_hash = 3;
    */
   objectHash: string;
@@ -174,7 +176,7 @@ export type UnitCompiled = Message<"holdfast.v2.UnitCompiled"> & {
   unitHash: string;
 
   /**
-   * In a checkpoint: how often the unit was compiled in all; elsewhere 0, which means once.
+   * How often the unit was compiled in all: more than once only where its object was lost. 0 means once.
    *
    * @generated from field: uint32 compilations = 6;
    */
@@ -336,6 +338,11 @@ export type JobFinished = Message<"holdfast.v2.JobFinished"> & {
    * @generated from field: google.protobuf.Duration duration = 6;
    */
   duration?: Duration | undefined;
+
+  /**
+   * @generated from field: holdfast.v2.ExecutionContext context = 7;
+   */
+  context?: ExecutionContext | undefined;
 };
 
 /**
@@ -407,7 +414,7 @@ export const JobFailedSchema: GenMessage<JobFailed> = /*@__PURE__*/
   messageDesc(file_holdfast_v2_forge, 8);
 
 /**
- * A stored object was found missing or damaged; its unit may be compiled again.
+ * A stored object was found missing or damaged. In journals of before the store; now the unit's record says so.
  *
  * @generated from message holdfast.v2.ObjectLost
  */
@@ -431,8 +438,8 @@ export const ObjectLostSchema: GenMessage<ObjectLost> = /*@__PURE__*/
   messageDesc(file_holdfast_v2_forge, 9);
 
 /**
- * All that the journal said so far, in as few records as say it. Parts follow one another in one transaction; what stands
- * before the first is no longer needed.
+ * In journals of before the store: all that was said so far, in as few records as say it. Parts follow one another in one
+ * transaction; what stands before the first is no longer needed.
  *
  * @generated from message holdfast.v2.Checkpoint
  */
@@ -456,7 +463,7 @@ export const CheckpointSchema: GenMessage<Checkpoint> = /*@__PURE__*/
   messageDesc(file_holdfast_v2_forge, 10);
 
 /**
- * First segment under the Merkle root of the transaction that finishes a job.
+ * With what a job was finished.
  *
  * @generated from message holdfast.v2.ExecutionContext
  */
