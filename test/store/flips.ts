@@ -8,9 +8,19 @@
 import { basename } from "node:path";
 import { HoldfastError } from "../../src/base/index.ts";
 import { openStore } from "../../src/store/engine/open-store.ts";
-import type { Collection, Store } from "../../src/store/store.ts";
+import type { Collection, Store, StoreOptions } from "../../src/store/store.ts";
 import { MemoryDisk } from "../wal/memory-disk.ts";
-import { type Asked, collectionsOf, edgesOf, type FlipStore, hitsOf, scanned, shown, storeOptions } from "./flip-store.ts";
+import {
+  type Asked,
+  allEdgesOf,
+  collectionsOf,
+  edgesOf,
+  type FlipStore,
+  hitsOf,
+  scanned,
+  shown,
+  storeOptions,
+} from "./flip-store.ts";
 
 export interface FlipCounts {
   flips: number;
@@ -21,6 +31,8 @@ export interface FlipCounts {
   refused: number;
   answers: number;
   typed: Record<string, number>;
+  /** Where the byte was: stores that answered all rightly, and others. */
+  byPart: Record<string, readonly [number, number]>;
   /** Salvaged and merged. */
   mended: number;
   /** Questions after that which ended in a named loss, and those that were answered. */
@@ -36,19 +48,25 @@ export interface FlipOptions {
   /** One in so many is mended too. */
   readonly mendEach: number;
   /** Every so many flips: told of what came of it so far. */
-  readonly onProgress?: (counts: FlipCounts) => void;
+  readonly onProgress?: (counts: FlipCounts, faults: readonly string[]) => void;
+  /** Whether the time is over. */
+  readonly isOver?: () => boolean;
 }
 
 export function newCounts(): FlipCounts {
   return {
-    ...{ flips: 0, right: 0, partly: 0, refused: 0, answers: 0, typed: {} },
+    ...{ flips: 0, right: 0, partly: 0, refused: 0, answers: 0, typed: {}, byPart: {} },
     ...{ mended: 0, mendedLost: 0, mendedRight: 0, mendedWhole: 0 },
   };
 }
 
-export async function flipBytes(flipped: FlipStore, options: FlipOptions): Promise<{ readonly counts: FlipCounts; readonly faults: readonly string[] }> {
+export async function flipBytes(
+  flipped: FlipStore,
+  options: FlipOptions,
+): Promise<{ readonly counts: FlipCounts; readonly faults: readonly string[] }> {
   const counts = newCounts();
   const faults: string[] = [];
+  await using open = await openStore(storeOptions(new MemoryDisk(flipped.files), { readOnly: true, cacheBytes: 0 }));
   let place = 0;
   for (const [path, bytes] of flipped.files) {
     for (let at = 0; at < bytes.length; at++, place++) {
@@ -56,7 +74,7 @@ export async function flipBytes(flipped: FlipStore, options: FlipOptions): Promi
       const mask = counts.flips % 2 === 0 ? 0xff : 1 << ((counts.flips >> 1) % 8);
       bytes[at]! ^= mask;
       try {
-        const flip = new Flip(flipped, path, counts);
+        const flip = new Flip(flipped, path, at, counts, open);
         await flip.read();
         if (counts.flips % options.mendEach === 0) await flip.mend();
         faults.push(...flip.faults.map((fault) => `${path} at ${at}, mask ${mask}: ${fault}`));
@@ -66,7 +84,8 @@ export async function flipBytes(flipped: FlipStore, options: FlipOptions): Promi
         bytes[at]! ^= mask;
       }
       counts.flips++;
-      if (counts.flips % 2_000 === 0) options.onProgress?.(counts);
+      if (counts.flips % 1_000 === 0) options.onProgress?.(counts, faults);
+      if (options.isOver?.() === true) return { counts, faults };
     }
   }
   return { counts, faults };
@@ -76,54 +95,67 @@ class Flip {
   readonly faults: string[] = [];
   readonly #store: FlipStore;
   readonly #path: string;
+  readonly #at: number;
+  readonly #open: Store;
   readonly #counts: FlipCounts;
   #errors = 0;
   #asked = 0;
   #isMended = false;
 
-  constructor(store: FlipStore, path: string, counts: FlipCounts) {
+  constructor(store: FlipStore, path: string, at: number, counts: FlipCounts, open: Store) {
     this.#store = store;
     this.#path = path;
+    this.#at = at;
+    this.#open = open;
     this.#counts = counts;
   }
 
   /** For reading, what the file can have to do with. */
   async read(): Promise<void> {
     const counts = this.#counts;
-    const store = await this.#opened({ readOnly: true });
+    const { flips } = counts;
+    const { ids, isDerived, isRecord, hasEdges } = this.#store.near(this.#path, this.#at);
+    const store = isRecord && flips % 32 !== 0 ? this.#open : await this.#opened({ readOnly: true });
     if (store === undefined) {
       counts.refused++;
       return;
     }
-    const { flips } = counts;
-    const { truth, idsIn } = this.#store;
+    const { truth } = this.#store;
     const collections = await collectionsOf(store);
-    for (const asked of idsIn.get(this.#path)!) await this.#get(collections, asked);
+    for (const asked of ids) await this.#get(collections, asked);
     for (let place = 0; place < 8; place++)
       await this.#get(collections, truth.asked[(flips * 8 + place) % truth.asked.length]!);
-    const near = idsIn.get(this.#path)!;
-    await this.#neighbours(collections, near[flips % near.length]!);
-    await this.#search(collections, flips % truth.searches.length);
-    if (flips % 16 === 0) await this.#scans(collections);
-    await store.close();
+    if (isDerived || (!isRecord && flips % 8 === 0)) {
+      await this.#neighbours(collections, ids[flips % ids.length] ?? truth.asked[0]!);
+      await this.#search(collections, flips % truth.searches.length);
+    }
+    if (hasEdges) await this.#edges(collections);
+    if (flips % 64 === 0) await this.#scans(collections);
+    if (store !== this.#open) await store.close();
     counts.answers += this.#asked;
     if (this.#errors === 0) counts.right++;
     else counts.partly++;
+    const what = `${kindOf(this.#path)}${isRecord ? " record" : isDerived ? " derived" : ""}`;
+    const [right, partly] = counts.byPart[what] ?? [0, 0];
+    counts.byPart[what] = this.#errors === 0 ? [right + 1, partly] : [right, partly + 1];
   }
 
   /** For writing, everything: as it is, salvaged, merged, and opened anew. */
   async mend(): Promise<void> {
     const disk = new MemoryDisk(this.#store.files);
     const store = await this.#opened({}, disk);
-    if (store === undefined) return;
+    if (store === undefined) return await this.#salvageLog();
     this.#counts.mended++;
     await this.#everything(store);
+    const isSeen = this.#errors > 0;
     await store.maintain();
     this.#isMended = true;
     await this.#everything(store, "salvaged");
     const { findings } = await store.verify();
+    // What nobody reads (a content that is garbage) nobody finds damaged.
     for (const { severity, part, reason } of findings)
-      if (severity !== "known" && severity !== "harmless" && part !== "handle") this.faults.push(`salvaged: ${part}: ${reason}`);
+      if (isSeen && severity !== "known" && severity !== "harmless" && part !== "handle")
+        this.faults.push(`salvaged: ${part}: ${reason}`);
     await store.compact();
     await this.#everything(store, "merged");
     await store.compactContent({ minimumGarbage: 0 });
@@ -141,7 +173,22 @@ class Flip {
     if (this.#errors === 0) this.#counts.mendedWhole++;
   }
 
-  async #opened(more: { readonly readOnly?: boolean }, disk = new MemoryDisk(this.#store.files)): Promise<Store | undefined> {
+  /** Of a log of which something was lost nobody knows what it was about: what never stood in it is right. */
+  async #salvageLog(): Promise<void> {
+    if (kindOf(this.#path) !== "log") return;
+    const store = await this.#opened({ recovery: "salvage" });
+    if (store === undefined) return void this.faults.push("the log cannot be salvaged");
+    this.#counts.mended++;
+    const { lost } = store.statistics();
+    if (!lost.some(({ path }) => kindOf(path) === "log")) this.faults.push("the loss is not named");
+    const collections = await collectionsOf(store);
+    for (const asked of this.#store.truth.asked)
+      if (!this.#store.inLog.has(`${asked.collection}/${asked.id}`))
+        await this.#get(collections, asked, "salvaged log");
+    await store.close();
+  }
+
+  async #opened(more: Partial<StoreOptions>, disk = new MemoryDisk(this.#store.files)): Promise<Store | undefined> {
     try {
       return await openStore(storeOptions(disk, more));
     } catch (error) {
@@ -157,6 +204,12 @@ class Flip {
     for (const asked of truth.asked) await this.#neighbours(collections, asked, when);
     for (const place of truth.searches.keys()) await this.#search(collections, place, when);
     await this.#scans(collections, when);
+    await this.#edges(collections, when);
+  }
+
+  async #edges(collections: ReadonlyMap<string, Collection>, when = "damaged"): Promise<void> {
+    for (const [name, expected] of this.#store.truth.edges)
+      await this.#compare(`${when}: all edges of ${name}`, expected, () => allEdgesOf(collections.get(name)!));
   }
 
   async #get(collections: ReadonlyMap<string, Collection>, { collection, id }: Asked, when = "damaged"): Promise<void> {
@@ -168,7 +221,11 @@ class Flip {
     });
   }
 
-  async #neighbours(collections: ReadonlyMap<string, Collection>, { collection, id }: Asked, when = "damaged"): Promise<void> {
+  async #neighbours(
+    collections: ReadonlyMap<string, Collection>,
+    { collection, id }: Asked,
+    when = "damaged",
+  ): Promise<void> {
     const name = `${collection}/${id}`;
     const expected = this.#store.truth.neighbours.get(name);
     await this.#compare(`${when}: edges of ${name}`, expected, () => edgesOf(collections.get(collection)!, id));
@@ -191,7 +248,8 @@ class Flip {
     try {
       const answer = ask();
       const found = answer instanceof Promise ? await answer : answer;
-      if (found !== expected) this.faults.push(`${what}: ${String(found).slice(0, 160)} instead of ${String(expected).slice(0, 160)}`);
+      if (found !== expected)
+        this.faults.push(`${what}: ${String(found).slice(0, 160)} instead of ${String(expected).slice(0, 160)}`);
     } catch (error) {
       this.#errors++;
       this.#judged(what, error);
@@ -200,11 +258,13 @@ class Flip {
 
   /** An error is right where it names a place; and until the file was written anew, one of the file that was changed. */
   #judged(what: string, error: unknown): void {
-    if (!HoldfastError.is(error)) return void this.faults.push(`${what}: ${error instanceof Error ? error.stack : error}`);
+    if (!HoldfastError.is(error))
+      return void this.faults.push(`${what}: ${error instanceof Error ? error.stack : error}`);
     const { path, offset } = error.details;
     const name = `${error.code} of a ${kindOf(this.#path)}`;
     this.#counts.typed[name] = (this.#counts.typed[name] ?? 0) + 1;
-    if (typeof path !== "string" || typeof offset !== "number") this.faults.push(`${what}: ${error.code} names no place: ${error.message}`);
+    if (typeof path !== "string" || typeof offset !== "number")
+      this.faults.push(`${what}: ${error.code} names no place: ${error.message}`);
     else if (path !== this.#path && !this.#isMended && !isNextOf(path, this.#path))
       this.faults.push(`${what}: ${error.code} blames ${path}`);
   }
