@@ -40,7 +40,7 @@ import { Holds, type ReadPort } from "./read-scope.ts";
 import { refuseBackup } from "./refuse-backup.ts";
 import type { SegmentLayer } from "./segment-layer.ts";
 import { verifyOpen } from "./store-care.ts";
-import { lockStore } from "./store-lock.ts";
+import { lockIfWritable } from "./store-lock.ts";
 import { Vectors } from "./vector-layers.ts";
 import { Views } from "./view.ts";
 
@@ -61,16 +61,6 @@ export async function openReadOnly(options: StoreOptions): Promise<Store> {
     return new ReadOnlyStore(options, parts, lock);
   } catch (error) {
     await lock?.release();
-    throw error;
-  }
-}
-
-async function lockIfWritable(disk: Disk, folder: string): Promise<DiskLock | undefined> {
-  if ((await disk.stat(folder)) === undefined) return undefined;
-  try {
-    return await lockStore(disk, folder);
-  } catch (error) {
-    if (HoldfastError.is(error) && (error.code === "DISK_READ_ONLY" || error.code === "DISK_DENIED")) return undefined;
     throw error;
   }
 }
