@@ -44,6 +44,8 @@ export interface SectionContext {
   readonly collections: readonly SectionCollection[];
   /** The segments that are merged into it: what was derived of them may be of use. Default: none. */
   readonly inputs?: readonly Segment[];
+  /** Up to so many vectors no graph is made. Default: as a search goes by. */
+  readonly exactBelow?: number;
 }
 
 /** New builders for one segment. */

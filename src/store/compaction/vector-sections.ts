@@ -17,25 +17,23 @@ import {
 import type { Segment } from "../segment/segment.ts";
 import type { SectionBuilder, SectionCollection, SectionContext } from "./derived-sections.ts";
 
-const exactBelow = 10_000;
+/** A merge makes a graph from here on, and a search uses it. */
+const graphFrom = 4_096;
 
 export function vectorSectionTypes(collection: number): { readonly rows: number; readonly index: number } {
   return { rows: 512 + 2 * collection, index: 513 + 2 * collection };
 }
 
-export function vectorSectionBuilders({ collections, fileId, inputs = [] }: SectionContext): SectionBuilder[] {
-  return collections.flatMap(({ name, number, vectors }) =>
-    vectors === undefined ? [] : vectorSectionBuilder({ name, number, vectors }, fileId, inputs),
+export function vectorSectionBuilders(context: SectionContext): SectionBuilder[] {
+  return context.collections.flatMap(({ name, number, vectors }) =>
+    vectors === undefined ? [] : vectorSectionBuilder({ name, number, vectors }, context),
   );
 }
 
 type VectorCollection = SectionCollection & { readonly vectors: VectorSettings };
 
-function vectorSectionBuilder(
-  collection: VectorCollection,
-  fileId: number,
-  inputs: readonly Segment[],
-): SectionBuilder {
+function vectorSectionBuilder(collection: VectorCollection, context: SectionContext): SectionBuilder {
+  const { fileId, inputs = [], exactBelow = graphFrom } = context;
   const { vectors: settings, number } = collection;
   const prefix = itemPrefix(collection.name);
   let builder: VectorSectionBuilder | undefined;
@@ -81,7 +79,7 @@ async function graphsOf(inputs: readonly Segment[], collection: VectorCollection
   const { index } = vectorSectionTypes(collection.number);
   const bytesOf = (segment: Segment): number =>
     segment.file.sections.find(({ type }) => type === index)?.lengthBytes ?? 0;
-  if (!inputs.some((segment) => bytesOf(segment) > exactBelow * dimension * 4)) return [];
+  if (!inputs.some((segment) => bytesOf(segment) > graphFrom * dimension * 4)) return [];
   const layers: SegmentVectorLayer[] = [];
   for (const segment of inputs) {
     const layer = await vectorLayerOf(segment, collection);
@@ -101,5 +99,5 @@ export async function vectorLayerOf(
   const index = await segment.section(types.index);
   if (rows === undefined || index === undefined) return undefined;
   const { path, fileId } = segment;
-  return await adoptVectorLayer({ rows, index, settings, fileId, path, exactBelow, signal });
+  return await adoptVectorLayer({ rows, index, settings, fileId, path, exactBelow: graphFrom, signal });
 }

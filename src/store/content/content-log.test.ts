@@ -120,6 +120,39 @@ describe("the content log", () => {
     expect(await again.read(decodeHandle(encodeHandle(empty)))).toHaveLength(0);
   });
 
+  it("S5: keeps no more files open than it may, whoever reads, and closes all in the end", async () => {
+    const disk = new SimDisk();
+    let open = 0;
+    let most = 0;
+    const counting = changed<Disk>(disk, {
+      open: async (...words) => {
+        const file = await disk.open(...words);
+        most = Math.max(most, ++open);
+        const close = async (): Promise<void> => {
+          open--;
+          await file.close();
+        };
+        return changed(file, { close });
+      },
+    });
+    const log = await openLog(counting, { openFilesLimit: 3 });
+    const handles = new Map<number, ContentHandle>();
+    for (let file = 0; file < 12; file++)
+      for (const [number, handle] of await writeFile(log, [file * 2, file * 2 + 1])) handles.set(number, handle);
+    for (let turn = 0; turn < 3; turn++) await expectAll(log, handles);
+    expect(most).toBeLessThanOrEqual(4);
+    await Promise.all(
+      [...handles].map(async ([number, handle]) => {
+        expect(bytesEqual(await log.read(handle), contentOf(number))).toBe(true);
+      }),
+    );
+    expect(open).toBeLessThanOrEqual(3);
+    await log.compact({ isLive: () => true, minimumGarbage: 0 });
+    await expectAll(log, handles);
+    await log[Symbol.asyncDispose]();
+    expect(open).toBe(0);
+  });
+
   it("S7: correctness 1: compaction keeps every live content, byte for byte, through compaction after compaction", async () => {
     const disk = new SimDisk();
     const { log, live } = await fragmented(disk);

@@ -16,7 +16,7 @@
  */
 
 import { availableMemory } from "node:process";
-import { HoldfastError, type Listener, Topic } from "../../base/index.ts";
+import { HoldfastError, type Listener, LruMap, Topic } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
 import { ContentFile } from "./content-file.ts";
 import { corrupt, entryBytes } from "./content-format.ts";
@@ -60,6 +60,8 @@ export interface ContentLogOptions {
   readonly memoryShare?: number;
   /** Told of a file that could not be read as it should, beside the error that the reader gets. Must not throw. */
   readonly onDamage?: (file: number, error: unknown) => void;
+  /** Files that are kept open. Default 256. */
+  readonly openFilesLimit?: number;
 }
 
 export interface CompactOptions {
@@ -114,10 +116,15 @@ export class ContentLog implements AsyncDisposable {
   /** Bytes that were discarded, by the file in which they were first written. */
   readonly #garbage = new Map<number, number>();
   readonly #progress = new Topic<CompactionProgress>("content.compaction");
+  /** Files that are open. One that is given up while it is read is closed when that has ended. */
+  readonly #openFiles: LruMap<number, Held>;
   #compacting = false;
 
   private constructor(options: ContentLogOptions) {
     this.#options = options;
+    this.#openFiles = new LruMap(options.openFilesLimit ?? 256, (_, held) => {
+      if (held.readers === 0) void this.#closed(held);
+    });
     const { files, garbage } = options.catalog;
     this.#files = new Map(files.map((facts) => [facts.file, heldOf(facts)]));
     this.#bySource = bySource(this.#files);
@@ -193,16 +200,7 @@ export class ContentLog implements AsyncDisposable {
       this.#options.onDamage?.(held.file, error);
       throw error;
     } finally {
-      held.readers--;
-      if (held.isRemoved) await this.#deleteUnread(held);
-    }
-  }
-
-  /** Every content of every file, each checked. Throws STORE_CONTENT_CORRUPT at the first damage. */
-  async verify(signal?: AbortSignal): Promise<void> {
-    for (const held of this.#files.values()) {
-      const contents = (await this.#opened(held)).contents(() => true, signal);
-      for await (const _ of contents);
+      await this.#endRead(held);
     }
   }
 
@@ -253,14 +251,15 @@ export class ContentLog implements AsyncDisposable {
     const held = this.#files.get(id);
     if (held === undefined) return undefined;
     this.#begin();
+    held.readers++;
     try {
       const written = await rewrite(this.#options.catalog.newFileId());
       await this.#options.catalog.commit({ add: written === undefined ? [] : [written], remove: [id] });
       this.#replace([held], written === undefined ? [] : [heldOf(written)]);
-      await this.#deleteUnread(held);
       return written;
     } finally {
       this.#compacting = false;
+      await this.#endRead(held);
     }
   }
 
@@ -282,6 +281,15 @@ export class ContentLog implements AsyncDisposable {
     options.signal?.throwIfAborted();
     const chosen = this.#chosen(options);
     if (chosen.length === 0) return { compacted: [], into: undefined, copiedEntries: 0, freedBytes: 0 };
+    for (const held of chosen) held.readers++;
+    try {
+      return await this.#compactFiles(chosen, options);
+    } finally {
+      for (const held of chosen) await this.#endRead(held);
+    }
+  }
+
+  async #compactFiles(chosen: readonly Held[], options: CompactOptions): Promise<CompactionResult> {
     const files = await Promise.all(chosen.map((held) => this.#opened(held)));
     this.#checkMemory(files);
     const writer = await this.write();
@@ -303,7 +311,6 @@ export class ContentLog implements AsyncDisposable {
     // nobody names it.
     await this.#options.catalog.commit({ add: staged === undefined ? [] : [staged.written], remove });
     this.#replace(chosen, staged === undefined ? [] : [heldOf(staged.written)]);
-    await Promise.all(chosen.map((held) => this.#deleteUnread(held)));
     const freedBytes = sum(chosen.map(({ sizeBytes }) => sizeBytes)) - (staged?.written.sizeBytes ?? 0);
     return { compacted: remove, into: staged?.written.file, copiedEntries, freedBytes };
   }
@@ -362,6 +369,7 @@ export class ContentLog implements AsyncDisposable {
   }
 
   #opened(held: Held): Promise<ContentFile> {
+    this.#openFiles.set(held.file, held);
     held.opened ??= this.#open(held).catch((error: unknown) => {
       held.opened = undefined;
       throw error;
@@ -377,10 +385,19 @@ export class ContentLog implements AsyncDisposable {
     throw corrupt(file.path, file.sizeBytes, "it is not the file that the catalog names");
   }
 
+  async #endRead(held: Held): Promise<void> {
+    held.readers--;
+    if (held.readers > 0) return;
+    if (held.isRemoved) await this.#deleteUnread(held);
+    else if (!this.#openFiles.has(held.file)) await this.#closed(held);
+  }
+
   async #closed(held: Held): Promise<void> {
     const { opened } = held;
+    this.#openFiles.delete(held.file);
     held.opened = undefined;
-    await (await opened?.catch(() => undefined))?.close();
+    const file = await opened?.catch(() => undefined);
+    await file?.close();
   }
 
   async #deleteUnread(held: Held): Promise<void> {

@@ -17,7 +17,7 @@ import { type Entry, entryKind } from "../entry.ts";
 import { isItemKey } from "../item/item-key.ts";
 import { ItemRecord } from "../item/record.ts";
 import type { Manifest } from "../manifest/manifest.ts";
-import type { ManifestFile } from "../manifest/state.ts";
+import type { ManifestEdit, ManifestFile } from "../manifest/state.ts";
 import { compactEntries } from "../merge/compaction.ts";
 import { editOf, garbageValues } from "./content-catalog.ts";
 import type { MemoryLayer } from "./memory-layer.ts";
@@ -73,8 +73,13 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
     const { add = [], values = {} } = staged === undefined ? {} : editOf([staged.written]);
     const flushedPosition = table.sequences.largest;
     const dropped = garbage.sums();
-    const edit = { add: [file, ...add], values: { ...garbageValues(content.garbage, dropped), ...values } };
-    await manifest.apply({ ...edit, flushedPosition }, () => {
+    // Garbage is added to what it is when the edit has its turn: a merge may have added to it.
+    const edit = (): ManifestEdit => ({
+      add: [file, ...add],
+      values: { ...garbageValues(content.garbage, dropped), ...values },
+      flushedPosition,
+    });
+    await manifest.apply(edit, () => {
       staged?.publish();
       prepared?.publish();
       for (const [source, length] of dropped) content.discard({ file: source, length });

@@ -26,8 +26,12 @@ import { coveringLosses, inputOf, lossValues, lostFiles } from "./inherited-loss
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
 import { Mending } from "./mending.ts";
+import type { Hold } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import type { Layer } from "./view.ts";
+
+/** Making a graph takes longer than comparing this many; the first merge makes one. */
+const flushedExactBelow = 10_000;
 
 /** So many frozen layers may wait before writers do. */
 const frozenLimit = 4;
@@ -166,7 +170,7 @@ export class Maintenance {
     const beganMs = clock.monotonicMs();
     const file = await flushLayer(layer, {
       ...{ disk, folder, manifest, content, contentFromBytes: options.contentFromBytes },
-      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections }),
+      builders: (fileId) => this.#builders({ fileId, collections: catalog.sections, exactBelow: flushedExactBelow }),
       nowMs: clock.nowMs(),
       signal: this.#stopping.signal,
       durable: () => this.#port.durable(),
@@ -287,11 +291,11 @@ export class Maintenance {
     const prepared = file === undefined ? undefined : await this.#prepared(file, old, lost);
     try {
       await manifest.apply(
-        {
+        () => ({
           add: file === undefined ? [] : [file],
           remove: [...ids],
           values: { ...garbageValues(content.garbage, dropped.garbage), ...lossValues(picked.inputs, file, lost) },
-        },
+        }),
         () => {
           if (prepared === undefined) views.replace(old, []);
           else prepared.publish();
@@ -327,7 +331,7 @@ export class Maintenance {
       .map(({ id }) => id);
     if (files.length === 0) return { freedBytes: 0 };
     using present = holds.snapshot();
-    const live = await LiveContents.of([present, ...holds.all], signal);
+    const live = await this.#live([present, ...holds.all], signal);
     const durable = this.#port.durable();
     durable.catch(() => undefined);
     const { freedBytes } = await content.compact({
@@ -337,6 +341,16 @@ export class Maintenance {
       ...(signal === undefined ? {} : { signal }),
     });
     return { freedBytes };
+  }
+
+  /** Readers may end meanwhile: what they hold is held until it was asked. */
+  async #live(readers: readonly Pick<Hold, "view" | "atSequence">[], signal?: AbortSignal): Promise<LiveContents> {
+    for (const { view } of readers) view.hold();
+    try {
+      return await LiveContents.of(readers, signal);
+    } finally {
+      for (const { view } of readers) view.release();
+    }
   }
 
   /** Merges never stand in one another's way: one after the other. */

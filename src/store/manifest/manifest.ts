@@ -78,13 +78,17 @@ export class Manifest implements AsyncDisposable {
   }
 
   /**
-   * Edits follow one another in the order of the calls. What an edit names must be durable before, and what it no
+   * Edits follow one another in the order of the calls; one that goes by the state is a function of it. What an edit names must be durable before, and what it no
    * longer names is deleted by `deleteObsolete` alone. `onApplied` is called in the turn in which the state changes, so
    * that nobody pins the one and reads the other. Throws DISK_* where it did not become durable, STORE_CLOSED after
    * `close`.
    */
-  apply(edit: ManifestEdit, onApplied?: (state: ManifestState) => void): Promise<ManifestState> {
+  apply(
+    edited: ManifestEdit | ((state: ManifestState) => ManifestEdit),
+    onApplied?: (state: ManifestState) => void,
+  ): Promise<ManifestState> {
     return this.#inTurn(async () => {
+      const edit = typeof edited === "function" ? edited(this.state) : edited;
       const fault = editFault(this.state, edit);
       assert(fault === undefined, `an edit follows on the state: ${fault}`);
       const next = afterEdit(this.state, edit, this.#nextFileId);
