@@ -1,6 +1,7 @@
 /** What is done with a store that nobody has open: checked, or made from a backup. */
 
 import { randomUUID } from "node:crypto";
+import { HoldfastError } from "../../base/index.ts";
 import { type Disk, NodeDisk } from "../../disk/index.ts";
 import { type RestoreReport, restoreStore as restoreInto } from "../operations/restore.ts";
 import { type VerifyReport, verifyStore as verifyFolder } from "../operations/verify-store.ts";
@@ -17,7 +18,14 @@ export interface ClosedStoreOptions extends StoreVerifyOptions {
  * error. Throws STORE_MISSING, STORE_LOCKED where it is open elsewhere, and DISK_*.
  */
 export async function verifyStore({ disk = new NodeDisk(), ...options }: ClosedStoreOptions): Promise<VerifyReport> {
-  const lock = await lockIfWritable(disk, options.folder);
+  const { folder } = options;
+  if ((await disk.stat(folder)) === undefined) {
+    throw new HoldfastError("STORE_MISSING", `there is no store in ${folder}`, {
+      hint: "Check the path: a store is a folder with a file CURRENT.",
+      details: { path: folder },
+    });
+  }
+  const lock = await lockIfWritable(disk, folder);
   try {
     return await verifyFolder({ ...options, disk });
   } finally {

@@ -13,11 +13,12 @@ import type { SectionBuilder, SectionContext } from "../compaction/derived-secti
 import type { CompactionHost } from "../compaction/host.ts";
 import type { CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
-import { type PickedCompaction, pickCompaction, pickEverything } from "../compaction/pick.ts";
+import { type PickedCompaction, pickCompaction } from "../compaction/pick.ts";
+import { pickBesideLosses } from "../compaction/pick-beside-losses.ts";
 import { sectionBuilders } from "../compaction/section-builders.ts";
 import { decodeLost } from "../damage/lost-codec.ts";
 import { LostRanges } from "../damage/lost-ranges.ts";
-import type { ManifestFile } from "../manifest/state.ts";
+import type { ManifestFile, ManifestState } from "../manifest/state.ts";
 import type { StoreEvent } from "../store.ts";
 import { garbageValues } from "./content-catalog.ts";
 import type { EngineParts } from "./engine-parts.ts";
@@ -97,12 +98,16 @@ export class Maintenance {
 
   /** Everything into one segment. */
   async compact(signal?: AbortSignal, kappaChanges?: readonly KappaChange[]): Promise<void> {
+    // Before the flush, with which the log lets go of what it may still have of a damaged segment.
+    await this.#mending.mend();
     await this.flush();
     await this.#inTurn(async () => {
       await this.#mending.mendInTurn();
-      const { state } = this.#port.parts.manifest;
-      const pick = (): PickedCompaction | undefined => pickEverything(state.files.values(), { lost: lostFiles(state) });
-      await this.#mergeMended(pick, signal, kappaChanges);
+      await this.#mergeMended(
+        (state) => pickBesideLosses(state.files.values(), lostFiles(state)),
+        signal,
+        kappaChanges,
+      );
     });
     await this.#port.parts.deleteObsolete();
   }
@@ -111,7 +116,8 @@ export class Maintenance {
   async mergeDue(signal?: AbortSignal): Promise<void> {
     await this.#inTurn(async () => {
       await this.#mending.mendInTurn();
-      while (this.#due() !== undefined) await this.#mergeMended(() => this.#due(), signal);
+      const due = (): PickedCompaction[] => [this.#due()].filter((picked) => picked !== undefined);
+      while (due().length > 0) await this.#mergeMended(due, signal);
     });
   }
 
@@ -230,20 +236,22 @@ export class Maintenance {
   #due(): PickedCompaction | undefined {
     const { manifest } = this.#port.parts;
     if (this.#stopping.signal.aborted) return undefined;
-    return pickCompaction(manifest.state.files.values(), { lost: lostFiles(manifest.state) });
+    const lost = lostFiles(manifest.state);
+    // Merged with older ones, what was lost would take of theirs what lies under the lost keys (pick-beside-losses.ts).
+    return pickCompaction(manifest.state.files.values(), { lost, busy: lost });
   }
 
   /** An input that turns out to be damaged is written anew first; each file once. */
   async #mergeMended(
-    pick: () => PickedCompaction | undefined,
+    pick: (state: ManifestState) => readonly PickedCompaction[],
     signal?: AbortSignal,
     kappaChanges?: readonly KappaChange[],
   ): Promise<void> {
     for (;;) {
-      const picked = pick();
-      if (picked === undefined) return;
       try {
-        return await this.#merge(picked, signal, kappaChanges);
+        const { state } = this.#port.parts.manifest;
+        for (const picked of pick(state)) await this.#merge(picked, signal, kappaChanges);
+        return;
       } catch (error) {
         if (!(await this.#mending.mendedAfter(error, { isInTurn: true }))) throw error;
       }

@@ -12,6 +12,7 @@
  */
 
 import { join } from "node:path";
+import { HoldfastError } from "../../base/index.ts";
 import { readWal } from "../../wal/index.ts";
 import type { SectionBuilder } from "../compaction/derived-sections.ts";
 import type { CommittedLog } from "../damage/heal.ts";
@@ -55,7 +56,7 @@ export class Mending {
       this.#port.signal.throwIfAborted();
       const file = this.#port.parts.manifest.state.files.get(report.fileId);
       if (file?.kind === "segment") await this.#mendSegment(file);
-      else if (file?.kind === "content") await this.#mendContent(file);
+      else if (file?.kind === "content" && !(await this.#mendContent(file))) continue;
       this.#damaged.delete(report.fileId);
     }
   }
@@ -134,13 +135,20 @@ export class Mending {
     }
   }
 
-  async #mendContent(file: ManifestFile): Promise<void> {
+  /** False where a compaction of contents is under way: then it waits for the next occasion. */
+  async #mendContent(file: ManifestFile): Promise<boolean> {
     const { disk, folder, content } = this.#port.parts;
     const { signal } = this.#port;
-    await content.replaceDamaged(file.id, async (newFileId) => {
-      const { written } = await salvageContent({ disk, folder, file, newFileId, signal });
-      return written;
-    });
+    try {
+      await content.replaceDamaged(file.id, async (newFileId) => {
+        const { written } = await salvageContent({ disk, folder, file, newFileId, signal });
+        return written;
+      });
+      return true;
+    } catch (error) {
+      if (HoldfastError.is(error) && error.code === "STORE_COMPACTION_RUNNING") return false;
+      throw error;
+    }
   }
 
   /**
