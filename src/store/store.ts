@@ -9,13 +9,14 @@
 
 import type { Clock, Listener } from "../base/index.ts";
 import type { Disk } from "../disk/index.ts";
-import type { StorageLevel } from "../resilience/index.ts";
+import type { CheckResult, StorageLevel } from "../resilience/index.ts";
 import type { DurabilityWarning } from "../wal/index.ts";
-import type { ConsolidateOptions, ConsolidationReport } from "./consolidation/report.ts";
+import type { ConsolidateOptions, ConsolidationReport, ConsolidationSchedule } from "./consolidation/report.ts";
 import type { NeighbourOptions, SpreadOptions, WalkOptions } from "./graph/index.ts";
 import type {
   Change,
   EdgeInput,
+  EdgeWriteOptions,
   Item,
   ItemInput,
   ItemWriteOptions,
@@ -36,7 +37,10 @@ export interface CollectionSettings {
     /** Search compares int8 codes first and the candidates' f32 vectors then. Default "none". */
     readonly quantisation?: "none" | "int8";
   };
-  /** What is read counts as used, for consolidation: by `use` alone (default), or by `get` too. */
+  /**
+   * What counts as used, for consolidation: what `use` and `recall` say (default), or what `get`, `getMany` and `peek`
+   * find too. Reading a snapshot is no use.
+   */
   readonly uses?: "explicit" | "reads";
 }
 
@@ -130,7 +134,7 @@ export interface CollectionReader {
   search(embedding: Float32Array, options?: SearchOptions): Promise<SearchResult>;
   neighbours(id: string, options?: NeighbourOptions): Promise<EdgeOf[]>;
   /** All edges that leave items of this collection, by source, type and target; those too whose items are gone. */
-  edges(options?: EdgeScanOptions): AsyncGenerator<EdgeOf, void>;
+  scanEdges(options?: EdgeScanOptions): AsyncGenerator<EdgeOf, void>;
   /** Every item within so many steps, with its distance. */
   within(id: string, steps: number, options?: WalkOptions): Promise<Map<string, number>>;
   /** What these bring to mind: activation by id, the strongest first. */
@@ -161,13 +165,16 @@ export interface Collection extends CollectionReader {
     options?: WriteOptions,
   ): Promise<WriteResult | undefined>;
   delete(id: string, options?: ItemWriteOptions): Promise<WriteResult>;
-  link(id: string, edge: EdgeInput, options?: WriteOptions): Promise<WriteResult>;
+  link(id: string, edge: EdgeInput, options?: EdgeWriteOptions): Promise<WriteResult>;
   unlink(
     id: string,
     edge: Pick<EdgeInput, "type" | "target" | "collection">,
-    options?: WriteOptions,
+    options?: EdgeWriteOptions,
   ): Promise<WriteResult>;
-  /** Says that these were used now, one after the other: consolidation strengthens them and the ways between them. */
+  /**
+   * Says that these were used now, one after the other: consolidation strengthens them and the ways between them. The
+   * last 100,000 uses are kept, in memory only: until they are learned, or the store is closed.
+   */
   use(ids: readonly string[]): void;
 }
 
@@ -199,6 +206,12 @@ export interface StoreOptions {
   readonly manual?: boolean;
   /** How long after one maintenance the next begins. Default 60 s. */
   readonly maintenanceMs?: number;
+  /**
+   * What is learned without being asked. Default: κ of what was used rises in merges that happen anyway, and nothing
+   * else; no item and no edge is made or taken away. With a schedule maintenance consolidates every so often, too.
+   * "manual": only `consolidate` learns.
+   */
+  readonly consolidation?: "manual" | ConsolidationSchedule;
   /** Told from the beginning: what opening found out comes before anybody can call `on`. */
   readonly onEvent?: Listener<StoreEvent>;
   readonly signal?: AbortSignal;
@@ -263,6 +276,7 @@ export type StoreEvent =
   | { readonly kind: "content-compaction"; readonly doneBytes: number; readonly totalBytes: number }
   /** Found at the opening: so much of the content log is garbage. The first maintenance frees it. */
   | { readonly kind: "fragmented"; readonly fragmentation: number }
+  | { readonly kind: "consolidation"; readonly report: ConsolidationReport }
   | { readonly kind: "level"; readonly level: StorageLevel; readonly reason: string }
   | { readonly kind: "damage"; readonly path: string; readonly offset: number; readonly reason: string }
   | { readonly kind: "failed"; readonly what: string; readonly error: unknown };
@@ -288,6 +302,7 @@ export interface Store extends AsyncDisposable {
   compactContent(options?: { readonly minimumGarbage?: number; readonly signal?: AbortSignal }): Promise<{
     readonly freedBytes: number;
   }>;
+  /** Raises κ of what was used, links it, makes prototypes, prunes. One at a time (STORE_CONSOLIDATION_RUNNING). */
   consolidate(options?: ConsolidateOptions): Promise<ConsolidationReport>;
   /**
    * Checks every byte of the segments and contents of this moment, and changes nothing. Damage is a finding of the
@@ -301,7 +316,13 @@ export interface Store extends AsyncDisposable {
    * that were deleted there may come back. Returns what was accepted.
    */
   acceptLoss(): Promise<readonly LostRange[]>;
-  /** What maintenance does by itself: compaction where it is due, then content. */
+  /**
+   * For `storeCheck`: writes and syncs a test entry, and verifies the next of the segments. On a store that is degraded
+   * it looks whether the disk works again, and lets recovery begin at once where it does.
+   */
+  checkHealth(): Promise<CheckResult>;
+  /** What maintenance does by itself: compaction where it is due, then content, then consolidation if its time came. */
   maintain(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Saves what it can, and closes whatever happens. Throws STORE_UNSAVED with the count of writes that are lost. */
   close(): Promise<void>;
 }

@@ -123,8 +123,13 @@ export class LogWriter {
     const path = logFilePath(folder, fileNumber, format);
     const spare = await this.#takeSpare(fileNumber);
     const born = this.#born(fileNumber, next, spare.recycled);
-    await spare.file.writeAt([born.bytes], 0);
-    await spare.file.sync(); // mutant: new-file-sync
+    try {
+      await spare.file.writeAt([born.bytes], 0);
+      await spare.file.sync(); // mutant: new-file-sync
+    } catch (error) {
+      await spare.file.close().catch(() => undefined);
+      throw error;
+    }
     await spare.file.close();
     await disk.rename(spare.path, path);
     await disk.syncFolder(folder); // mutant: new-file-folder-sync

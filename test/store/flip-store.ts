@@ -269,7 +269,7 @@ export async function edgesOf(reader: CollectionReader, id: string): Promise<str
 
 export async function allEdgesOf(reader: CollectionReader): Promise<string> {
   let text = "";
-  for await (const { source, type, target, weight } of reader.edges())
+  for await (const { source, type, target, weight } of reader.scanEdges())
     text += `${source} ${type} ${target} ${weight}\n`;
   return text;
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { seededRandom, utf8 } from "../../base/index.ts";
 import type { ManifestFile } from "../manifest/state.ts";
 import { contentFile, segmentFile } from "../testing/manifests.ts";
-import { type PickOptions, pickCompaction, pickEverything, segmentsByAge } from "./pick.ts";
+import { type PickOptions, pickCompaction, pickEverything, pickOnly, segmentsByAge } from "./pick.ts";
 
 /** Entries of a segment by key: the sequence number, negative for a tombstone. */
 type Versions = ReadonlyMap<number, number>;
@@ -212,6 +212,19 @@ describe("what is merged next", () => {
     expect(pickEverything(shelf.files)).toMatchObject({ isBottom: true, level: 1 });
     expect(pickEverything(shelf.files)?.inputs).toHaveLength(8);
     expect(pickEverything([])).toBeUndefined();
+  });
+
+  it("S4: writes anew the wanted ones alone, neighbours together, and says which of these are at the bottom", () => {
+    const shelf = new Shelf();
+    for (let flush = 0; flush < 6; flush++) shelf.flush(between(flush * 10, flush * 10 + 15));
+    const picked = pickOnly(shelf.files, new Set([6, 4, 3, 1]));
+    expect(picked.map(({ inputs, level, isBottom }) => [inputs.map(({ id }) => id), level, isBottom])).toEqual([
+      [[6], 0, false],
+      [[4, 3], 1, false],
+      [[1], 0, true],
+    ]);
+    expect(pickOnly(shelf.files, new Set())).toEqual([]);
+    expect(pickOnly([], new Set([1]))).toEqual([]);
   });
 
   it("S4: takes no more than eight at once, the oldest of them", () => {

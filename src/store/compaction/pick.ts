@@ -76,6 +76,27 @@ export function pickEverything(
   return compactionOf(byAge, { ...whole, level }, lost);
 }
 
+/**
+ * Merges that write all of these anew and nothing else: those that are neighbours in age together, the newest first.
+ */
+export function pickOnly(
+  files: Iterable<ManifestFile>,
+  wanted: { has(fileId: number): boolean },
+  { lost }: Pick<PickOptions, "lost"> = {},
+): PickedCompaction[] {
+  const byAge = segmentsByAge(files);
+  const picked: PickedCompaction[] = [];
+  for (let from = 0, to = 0; from < byAge.length; from = to) {
+    for (to = from; to < byAge.length && wanted.has(byAge[to]!.id); ) to++;
+    if (to === from) to++;
+    else {
+      const level = to === from + 1 ? byAge[from]!.level : levelAfter(byAge, { from, to });
+      picked.push(compactionOf(byAge, { from, to, level }, lost));
+    }
+  }
+  return picked;
+}
+
 /** The newest first. Fails where the spans of two overlap: then nobody could say which version is the newer one. */
 export function segmentsByAge(files: Iterable<ManifestFile>): ManifestFile[] {
   const segments = [...files].filter(({ kind }) => kind === "segment");

@@ -7,8 +7,9 @@
  */
 
 import { HoldfastError } from "../../base/index.ts";
+import type { Change } from "../item/item.ts";
 import type { ConsolidationConflict } from "./report.ts";
-import type { ConsolidationTarget, GuardedChange, Proposal } from "./target.ts";
+import type { ConsolidationTarget, Proposal } from "./target.ts";
 
 export interface CommitOptions {
   readonly signal?: AbortSignal | undefined;
@@ -92,7 +93,7 @@ async function write(
 }
 
 /** What the change writes; nothing where it only checks. */
-export function keyOf(change: GuardedChange): string[] {
+export function keyOf(change: Change): string[] {
   const { op, collection, id } = change;
   if (op === "check") return [];
   if (op === "put" || op === "delete") return [`i${collection}\0${id}`];

@@ -12,11 +12,12 @@
  * weak to matter. Edges of other types change only where the options name them.
  */
 
+import type { Change } from "../item/item.ts";
 import { Turns } from "../merge/turns.ts";
 import { edgeTypes } from "./options.ts";
 import type { KappaChange, NremOptions } from "./report.ts";
 import { PairEffects, type WeightLine } from "./spike-timing.ts";
-import type { ConsolidationSnapshot, GuardedChange, Proposal, StoredEdge } from "./target.ts";
+import type { ConsolidationSnapshot, Proposal, StoredEdge } from "./target.ts";
 import type { UsedItem, Uses } from "./use-log.ts";
 
 export interface NremPlan {
@@ -128,7 +129,7 @@ function edgeProposal(
   const { collection, id } = source;
   const ends = { type, target: target.id, collection: target.collection };
   const guard = { collection, id, ifVersion: edge?.version ?? 0 };
-  const changes: GuardedChange[] =
+  const changes: Change[] =
     to === undefined
       ? [{ op: "unlink", ...guard, edge: ends }]
       : [

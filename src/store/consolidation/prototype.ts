@@ -10,9 +10,9 @@
 
 import { hexOf, sha256, utf8 } from "../../base/index.ts";
 import { compareText } from "../graph/edge.ts";
-import type { Item } from "../item/item.ts";
+import type { Change, Item } from "../item/item.ts";
 import { edgeTypes } from "./options.ts";
-import type { ConsolidationReader, GuardedChange, Proposal, StoredEdge } from "./target.ts";
+import type { ConsolidationReader, Proposal, StoredEdge } from "./target.ts";
 
 export const prototypePrefix = "prototype/";
 
@@ -92,7 +92,7 @@ export async function prototypeProposal(
     existing.embedding.every((value, place) => value === embedding[place]);
   if (isSame && edgeChanges.length === 0) return undefined;
   const whole = existing === undefined ? undefined : await reader.get(id);
-  const put: GuardedChange = {
+  const put: Change = {
     op: "put",
     collection: reader.name,
     id,
@@ -105,7 +105,7 @@ export async function prototypeProposal(
     ...(existing?.expiryMs === undefined ? {} : { ttlMs: Math.max(1, existing.expiryMs - nowMs) }),
   };
   const checks = members.map(
-    (member): GuardedChange => ({ op: "check", collection: reader.name, id: member.id, isThere: true }),
+    (member): Change => ({ op: "check", collection: reader.name, id: member.id, isThere: true }),
   );
   return {
     pass: "rem",
@@ -132,8 +132,8 @@ function memberEdges(
   members: readonly Embedded[],
   similarities: readonly number[],
   edges: readonly StoredEdge[],
-): GuardedChange[] {
-  const changes: GuardedChange[] = [];
+): Change[] {
+  const changes: Change[] = [];
   const left = new Map(edges.map((edge) => [`${edge.targetCollection}\0${edge.target}`, edge]));
   for (const [place, member] of members.entries()) {
     const name = `${collection}\0${member.id}`;

@@ -64,6 +64,12 @@ export interface ConsolidateOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What maintenance does by itself, every so often. */
+export interface ConsolidationSchedule extends Omit<ConsolidateOptions, "dryRun" | "signal"> {
+  /** From the beginning of one to that of the next, at least: it comes with maintenance. Above 0, default an hour. */
+  readonly everyMs?: number;
+}
+
 export interface KappaChange {
   readonly collection: string;
   readonly id: string;

@@ -10,7 +10,8 @@
  * (Nature Neurosci. 3, 2000), whose ratio A₋ / A₊ = 1.05 is the default, too. The factors 1 − w and w are soft bounds
  * (Gütig, Aharonov, Rotter & Sompolinsky, J. Neurosci. 23, 2003, with μ = 1; Gerstner et al., Neuronal Dynamics, 2014,
  * ch. 19): a weight stays within 0 to 1 whatever happens. Time goes a thousand times slower here than in a cortex: an
- * agent's steps take seconds. A use makes pairs with the few uses before it only, so that the work is linear in their number.
+ * agent's steps take seconds. A use makes pairs with the few uses before it only, so that the work is linear in their
+ * number.
  *
  * Each step is a straight line in w, and so is their sequence: w ← α w + β. So all pairs are gone through before any
  * weight is known, and the same line serves each edge from a to b, whatever its weight.

@@ -22,7 +22,7 @@ export interface ConsolidationTarget {
    * All of the changes or none. Throws STORE_CONFLICT unless every condition holds at the write.
    * Resolves when it is durable; `isQueued` where the store is degraded and it is not.
    */
-  write(changes: readonly GuardedChange[], options: WriteControl): Promise<{ readonly isQueued: boolean }>;
+  write(changes: readonly Change[], options: WriteControl): Promise<{ readonly isQueued: boolean }>;
   /**
    * Gives these versions, and no others, their new κ: in a merge, with their sequence numbers as they are. Returns
    * those that it left alone, because there is a newer version.
@@ -33,13 +33,6 @@ export interface ConsolidationTarget {
 export interface WriteControl {
   readonly signal: AbortSignal | undefined;
 }
-
-/** A change and the condition under which it is made. */
-export type GuardedChange =
-  /** `ifVersion` of an item as in `Store.write`; of an edge likewise: 0 if there is none. */
-  | (Change & { readonly ifVersion?: number })
-  /** Changes nothing, but all of the batch is refused unless the item is there, or is not. Expired is not there. */
-  | { readonly op: "check"; readonly collection: string; readonly id: string; readonly isThere: boolean };
 
 export interface ConsolidationSnapshot extends Disposable {
   readonly version: number;
@@ -85,7 +78,7 @@ export interface Proposal {
   readonly pass: ConsolidationPass;
   readonly collection: string;
   readonly id: string;
-  readonly changes: readonly GuardedChange[];
+  readonly changes: readonly Change[];
   readonly says: ProposalSays;
   /** Asked right before the write: true leaves it alone. */
   readonly isUsed?: () => boolean;

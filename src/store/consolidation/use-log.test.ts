@@ -54,6 +54,32 @@ describe("the log of uses", () => {
     expect(listed(log.taken())).toEqual(["b@2", "c@3"]);
   });
 
+  it("S4: counts uses for κ once, whichever way κ learned of them, and keeps them for the edges", () => {
+    const log = new UseLog();
+    for (const id of ["a", "b", "a"]) log.note("notes", id, 1);
+    log.note("other", "a", 1);
+    const taken = log.taken();
+    log.note("notes", "a", 2);
+    log.kappaLearned(taken, [taken.items[0]!]);
+    const counts = (): unknown[] => log.taken().items.map(({ collection, id, uses }) => [collection, id, uses]);
+    expect(counts()).toEqual([
+      ["notes", "a", 1],
+      ["notes", "b", 1],
+      ["other", "a", 1],
+    ]);
+    expect(log.size).toBe(5);
+    // Also where the ring is written anew, and where it grows.
+    log.forget(taken, ["other"]);
+    for (let use = 0; use < 2_000; use++) log.note("notes", "c", 3);
+    expect(counts()).toEqual([
+      ["notes", "a", 1],
+      ["notes", "b", 1],
+      ["notes", "c", 2_000],
+    ]);
+    log.kappaLearned(taken, [{ collection: "gone", id: "a", uses: 1 }]);
+    expect(log.isUsed("notes", "a")).toBe(true);
+  });
+
   it("S4: says the same as a list of the last uses, whatever happens", () => {
     for (let seed = 0; seed < 6; seed++) {
       const random = seededRandom(seed);

@@ -1,9 +1,11 @@
 /**
  * What was used, and in which order: what NREM learns from, and what PRUNE spares.
  *
- * A ring of the last uses. One use is a place in two typed arrays (12 bytes), and each item that is in the ring is
+ * A ring of the last uses. One use is a place in three typed arrays (13 bytes), and each item that is in the ring is
  * named once, so that noting a use costs two look-ups and makes no garbage. Uses live in memory only: a crash loses
- * them, and what was used before it is strengthened a little less. That is the only thing it loses.
+ * them, and so does closing the store. What was used before is strengthened a little less; nothing else is lost.
+ *
+ * κ may be learned before the edges are, on the way through a merge: such uses are marked, and count for κ no more.
  */
 
 import { assert } from "../../base/index.ts";
@@ -11,6 +13,7 @@ import { assert } from "../../base/index.ts";
 export interface UsedItem {
   readonly collection: string;
   readonly id: string;
+  /** Of which κ has not learned yet. */
   readonly uses: number;
 }
 
@@ -20,6 +23,8 @@ export class UseLog {
   /** Which item, and when. Grown by doubling up to the limit. */
   #slots = new Uint32Array(firstPlaces);
   #timesMs = new Float64Array(firstPlaces);
+  /** 1 where κ has learned of it. */
+  #isLearned = new Uint8Array(firstPlaces);
   /** Uses ever noted, and how many of these are gone: use n is in place n % length. */
   #noted = 0;
   #gone = 0;
@@ -47,6 +52,7 @@ export class UseLog {
     const place = this.#noted++ % this.#slots.length;
     this.#slots[place] = this.#names.hold(collection, id);
     this.#timesMs[place] = timeMs;
+    this.#isLearned[place] = 0;
   }
 
   isUsed(collection: string, id: string): boolean {
@@ -60,6 +66,7 @@ export class UseLog {
     const items: { collection: string; id: string; uses: number }[] = [];
     const indexes = new Uint32Array(size);
     const timesMs = new Float64Array(size);
+    const isLearned = new Uint8Array(size);
     for (let use = 0; use < size; use++) {
       const place = (this.#gone + use) % this.#slots.length;
       const slot = this.#slots[place]!;
@@ -69,11 +76,21 @@ export class UseLog {
         indexOfSlot.set(slot, index);
         items.push({ ...this.#names.nameOf(slot), uses: 0 });
       }
-      items[index]!.uses++;
+      isLearned[use] = this.#isLearned[place]!;
+      if (isLearned[use] === 0) items[index]!.uses++;
       indexes[use] = index;
       timesMs[use] = this.#timesMs[place]!;
     }
-    return new Uses(items, indexes, timesMs, this.#noted);
+    return new Uses({ items, indexes, timesMs, isLearned, until: this.#noted });
+  }
+
+  /** κ of these items has learned of all uses that were taken. */
+  kappaLearned(uses: Uses, items: readonly UsedItem[]): void {
+    const slots = new Set(items.map(({ collection, id }) => this.#names.slotOf(collection, id)));
+    for (let use = this.#gone; use < uses.until; use++) {
+      const place = use % this.#slots.length;
+      if (slots.has(this.#slots[place]!)) this.#isLearned[place] = 1;
+    }
   }
 
   /** What was taken has been learned, or that of these collections; what was noted since then stays. */
@@ -87,7 +104,9 @@ export class UseLog {
     while (this.size > 0) this.#forgetOldest();
     for (const [use, index] of all.indexes.entries()) {
       const { collection, id } = all.items[index]!;
-      if (use >= learned || !collections.includes(collection)) this.note(collection, id, all.timesMs[use]!);
+      if (use < learned && collections.includes(collection)) continue;
+      this.note(collection, id, all.timesMs[use]!);
+      this.#isLearned[(this.#noted - 1) % this.#slots.length] = all.isLearned[use]!;
     }
   }
 
@@ -100,13 +119,16 @@ export class UseLog {
     const length = Math.min(this.#limit, this.#slots.length * 2);
     const slots = new Uint32Array(length);
     const timesMs = new Float64Array(length);
+    const isLearned = new Uint8Array(length);
     for (let use = this.#gone; use < this.#noted; use++) {
       const place = use % this.#slots.length;
       slots[use % length] = this.#slots[place]!;
       timesMs[use % length] = this.#timesMs[place]!;
+      isLearned[use % length] = this.#isLearned[place]!;
     }
     this.#slots = slots;
     this.#timesMs = timesMs;
+    this.#isLearned = isLearned;
   }
 }
 
@@ -116,15 +138,18 @@ export class Uses {
   /** Of each use the item's place in `items`. */
   readonly indexes: Uint32Array;
   readonly timesMs: Float64Array;
+  /** 1 where κ had learned of it. */
+  readonly isLearned: Uint8Array;
   /** How many had ever been noted then. */
   readonly until: number;
   #ids: Map<string, Set<string>> | undefined;
 
-  constructor(items: readonly UsedItem[], indexes: Uint32Array, timesMs: Float64Array, until: number) {
-    this.items = items;
-    this.indexes = indexes;
-    this.timesMs = timesMs;
-    this.until = until;
+  constructor(parts: Pick<Uses, "items" | "indexes" | "timesMs" | "isLearned" | "until">) {
+    this.items = parts.items;
+    this.indexes = parts.indexes;
+    this.timesMs = parts.timesMs;
+    this.isLearned = parts.isLearned;
+    this.until = parts.until;
   }
 
   has(collection: string, id: string): boolean {
@@ -153,6 +178,11 @@ class ItemNames {
 
   has(collection: string, id: string): boolean {
     return this.#slotOf.get(collection)?.has(id) ?? false;
+  }
+
+  /** undefined where the name is held no more. */
+  slotOf(collection: string, id: string): number | undefined {
+    return this.#slotOf.get(collection)?.get(id);
   }
 
   nameOf(slot: number): { readonly collection: string; readonly id: string } {

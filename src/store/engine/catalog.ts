@@ -130,6 +130,9 @@ function checkedSettings(name: string, { vectors, uses }: CollectionSettings): C
 }
 
 function refuseOther(found: CollectionFacts, wanted: CollectionSettings): void {
+  const uses = found.settings.uses ?? "explicit";
+  if (wanted.uses !== undefined && wanted.uses !== uses)
+    throw wrong(found.name, `it was made with uses ${JSON.stringify(uses)}`);
   const have = found.settings.vectors;
   const want = wanted.vectors;
   if (want === undefined || JSON.stringify(have) === JSON.stringify(want)) return;

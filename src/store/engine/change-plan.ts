@@ -22,12 +22,11 @@ import type { View } from "./view.ts";
 /** A batch has at most this many changes. */
 export const changesLimit = 100_000;
 
-interface PlannedItem {
+export interface PlannedItem {
   readonly kind: "item";
   readonly key: Uint8Array;
   readonly name: string;
   readonly ifVersion: number | undefined;
-  readonly what: string;
   readonly entry: NewEntry;
   readonly isDelete: boolean;
   /** Exactly these leave the item afterwards; undefined where its edges stay. */
@@ -36,11 +35,20 @@ interface PlannedItem {
 
 interface PlannedEdge {
   readonly kind: "edge";
+  readonly key: Uint8Array;
   readonly parts: EdgeParts;
+  readonly ifVersion: number | undefined;
   readonly entry: NewEntry;
 }
 
-export type Planned = PlannedItem | PlannedEdge;
+interface PlannedCheck {
+  readonly kind: "check";
+  readonly key: Uint8Array;
+  readonly name: string;
+  readonly isThere: boolean;
+}
+
+export type Planned = PlannedItem | PlannedEdge | PlannedCheck;
 
 export interface PlanOptions {
   readonly catalog: Catalog;
@@ -58,21 +66,20 @@ export function planChange(change: Change, { catalog, nowMs, createdMs = nowMs }
   if (op === "link" || op === "unlink") {
     const { type, target, collection = facts.name } = change.edge;
     const weight = op === "link" ? (change.edge.weight ?? 1) : undefined;
-    return plannedEdge(name, { type, target, collection }, weight);
+    return plannedEdge(name, { type, target, collection }, weight, change.ifVersion);
   }
   const key = itemKey(facts.prefix, id);
-  const common = {
-    kind: "item",
-    key,
-    name,
-    ifVersion: checkedVersion(change.ifVersion),
-    what: `${facts.name}/${id}`,
-  } as const;
+  if (op === "check") {
+    const { isThere } = change;
+    if (typeof isThere !== "boolean") throw optionError("isThere", isThere, "true or false");
+    return { kind: "check", key, name, isThere };
+  }
+  const common = { kind: "item", key, name, ifVersion: checkedVersion(change.ifVersion) } as const;
   if (op === "delete") {
     const entry = { key, kind: entryKind.tombstone, value: noBytes, expiryMs: 0, flags: 0, kappa: 0 };
     return { ...common, entry, isDelete: true, edges: undefined };
   }
-  if (op !== "put") throw optionError("op", op, "put, delete, link or unlink");
+  if (op !== "put") throw optionError("op", op, "put, delete, link, unlink or check");
   const { edges } = change;
   return {
     ...common,
@@ -88,11 +95,13 @@ function plannedEdge(
   source: string,
   { type, target, collection }: { readonly type: string; readonly target: string; readonly collection: string },
   weight: number | undefined,
+  ifVersion?: number,
 ): PlannedEdge {
   checkCollectionName(collection);
   checkId(target);
   const parts = { source, type, target: nodeName(collection, target) };
-  return { kind: "edge", parts, entry: edgeEntry(parts, weight) };
+  const entry = edgeEntry(parts, weight);
+  return { kind: "edge", key: entry.key, parts, ifVersion: checkedVersion(ifVersion), entry };
 }
 
 function itemEntry(key: Uint8Array, facts: CollectionFacts, input: ItemInput, nowMs: number, madeMs: number): NewEntry {
@@ -118,12 +127,12 @@ function itemEntry(key: Uint8Array, facts: CollectionFacts, input: ItemInput, no
 
 /** The entries of the commit, each key once, in the order of their keys' last changes. */
 export function entriesOf(planned: readonly Planned[], view: View): NewEntry[] {
-  const [only] = planned;
-  if (planned.length === 1 && only!.kind === "edge") return [only.entry];
-  if (planned.length === 1 && needsGraphOf(only!) === false) return [only!.entry];
+  const writing = planned.filter((change) => change.kind !== "check");
+  const [only] = writing;
+  if (writing.length === 1 && needsGraphOf(only!) === false) return [only!.entry];
   const graph = planned.some(needsGraphOf) ? new GraphView(view.graph ?? []) : undefined;
   const batch = new BatchEntries();
-  for (const change of planned) {
+  for (const change of writing) {
     if (change.kind === "edge") {
       batch.putEdge(change.parts, change.entry);
       continue;
@@ -172,6 +181,19 @@ class BatchEntries {
   }
 }
 
+/** For people. */
+export function nameOf(change: Planned): string {
+  const shown = (name: string): string => name.replace("\0", "/");
+  if (change.kind !== "edge") return shown(change.name);
+  const { source, type, target } = change.parts;
+  return `the edge ${type} from ${shown(source)} to ${shown(target)}`;
+}
+
+/** Whether it is written only if something is as it says. */
+export function isConditional(change: Planned): boolean {
+  return change.kind === "check" || change.ifVersion !== undefined;
+}
+
 /** Whether its entries depend on the edges that are there. */
 export function needsGraphOf(change: Planned): boolean {
   return change.kind === "item" && (change.isDelete || change.edges !== undefined);
@@ -180,7 +202,7 @@ export function needsGraphOf(change: Planned): boolean {
 function checkedVersion(version: unknown): number | undefined {
   if (version === undefined) return undefined;
   if (typeof version === "number" && Number.isSafeInteger(version) && version >= 0) return version;
-  throw optionError("ifVersion", version, "the version of an item, or 0 for none");
+  throw optionError("ifVersion", version, "the version of an item or an edge, or 0 for none");
 }
 
 export function optionError(option: string, value: unknown, hint: string): HoldfastError {

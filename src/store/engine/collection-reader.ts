@@ -3,7 +3,8 @@
 import { HoldfastError, utf8 } from "../../base/index.ts";
 import { edgeChangeOf } from "../compaction/derived-sections.ts";
 import { decodeHandle } from "../content/index.ts";
-import { type Entry, isGone } from "../entry.ts";
+import { isStorageFailure } from "../degradation/failure.ts";
+import { type Entry, isGone, latestSequence } from "../entry.ts";
 import { type Edge, GraphView, type NeighbourOptions, type SpreadOptions, type WalkOptions } from "../graph/index.ts";
 import type { Item } from "../item/item.ts";
 import { checkId, edgePrefix, edgesPrefix, idIn, itemKey, nodeName, nodeParts, ScratchKeys } from "../item/item-key.ts";
@@ -63,14 +64,7 @@ export class EngineReader implements CollectionReader {
   }
 
   peek(id: string): Item | undefined | Promise<Item | undefined> {
-    this.port.refuseClosed();
-    if (typeof id !== "string") checkId(id);
-    const { view, atSequence } = this.scope;
-    // What is in memory answers in this turn, and keeps no key.
-    const key = view.isLoaded && view.lost.isEmpty ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
-    const found = lookUp(view.sources, key, atSequence);
-    if (found instanceof Promise) return this.#peekLater(found, id);
-    return found === undefined ? undefined : this.#shown(found, id);
+    return this.find(id, true);
   }
 
   scan(options: ScanOptions = {}): AsyncGenerator<Item, void> {
@@ -134,7 +128,7 @@ export class EngineReader implements CollectionReader {
     return this.#ownIds(graph.spread(named, options));
   }
 
-  async *edges(options: EdgeScanOptions = {}): AsyncGenerator<EdgeOf, void> {
+  async *scanEdges(options: EdgeScanOptions = {}): AsyncGenerator<EdgeOf, void> {
     this.port.refuseClosed();
     const { skipLost = false, signal } = options;
     using hold = this.scope.hold();
@@ -162,6 +156,25 @@ export class EngineReader implements CollectionReader {
     return ids.map((id) => firstOf(layers, (layer) => layer.embeddingOf(id, hold.atSequence)));
   }
 
+  /** At level memory-only an item that was read last stands in for what cannot be read; else there is the error. */
+  #fallenBack(id: string, error: unknown): Item | undefined {
+    this.port.readFailed(error);
+    const known = isStorageFailure(error) && this.port.level === "memory-only" ? this.#known(id) : undefined;
+    if (known === undefined) throw error;
+    return known.item;
+  }
+
+  /** What is remembered is the newest version: of an earlier moment it says nothing. */
+  #known(id: string): { readonly item: Item | undefined } | undefined {
+    const known =
+      this.scope.atSequence === latestSequence ? this.port.fallback.get(nodeName(this.name, id)) : undefined;
+    if (known === undefined) return undefined;
+    if (known.item === undefined) return { item: undefined };
+    const { entry, content } = known.item;
+    const record = new ItemRecord(entry.value);
+    return { item: new StoredItem(this.facts.name, id, this.port.level, entry, record, content) };
+  }
+
   #scanned(entry: Entry, { withContent = true }: ScanOptions): Item | Promise<Item> {
     return this.#itemOf(entry, idIn(entry.key, this.facts.prefix.length), withContent);
   }
@@ -184,35 +197,70 @@ export class EngineReader implements CollectionReader {
     };
   }
 
-  async #peekLater(finding: Promise<Entry | undefined>, id: string): Promise<Item | undefined> {
-    using _hold = this.scope.hold();
-    const found = await finding;
-    return found === undefined ? undefined : await this.#shown(found, id);
+  /** Unless `withContent`, content that is in the content log is not fetched, and null. */
+  protected find(id: string, withContent: boolean): Item | undefined | Promise<Item | undefined> {
+    this.port.refuseClosed();
+    if (typeof id !== "string") checkId(id);
+    const { view, atSequence } = this.scope;
+    if (this.port.level === "memory-only") {
+      const known = this.#known(id);
+      if (known !== undefined) return known.item;
+    }
+    // What is in memory answers in this turn, and keeps no key.
+    const key = view.isLoaded && view.lost.isEmpty ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
+    try {
+      const found = lookUp(view.sources, key, atSequence);
+      if (found instanceof Promise) return this.#findLater(found, id, withContent);
+      return found === undefined ? undefined : this.#shown(found, id, withContent);
+    } catch (error) {
+      return this.#fallenBack(id, error);
+    }
   }
 
-  #shown(entry: Entry, id: string): Item | undefined | Promise<Item | undefined> {
+  /** The hold keeps the view in which it is looked for, from the turn on in which that began. */
+  async #findLater(finding: Promise<Entry | undefined>, id: string, withContent: boolean): Promise<Item | undefined> {
+    using _hold = this.scope.hold();
+    try {
+      const found = await finding;
+      return found === undefined ? undefined : await this.#shown(found, id, withContent);
+    } catch (error) {
+      return this.#fallenBack(id, error);
+    }
+  }
+
+  #shown(entry: Entry, id: string, withContent: boolean): Item | undefined | Promise<Item | undefined> {
     if (entry.kind !== 1 || (entry.expiryMs !== 0 && isGone(entry, this.port.clock.nowMs()))) return undefined;
-    return this.#itemOf(entry, id, true);
+    return this.#itemOf(entry, id, withContent);
   }
 
   #itemOf(entry: Entry, id: string, withContent: boolean): Item | Promise<Item> {
     const record = new ItemRecord(entry.value);
+    const { level } = this.port;
     if (record.isInContentLog && withContent) return this.#fetched(entry, id, record);
-    return new StoredItem(
-      this.facts.name,
-      id,
-      this.port.level,
-      entry,
-      record,
-      record.isInContentLog ? null : undefined,
-    );
+    if (level !== "normal" && !record.isInContentLog && this.scope.atSequence === latestSequence)
+      this.port.fallback.remember(nodeName(this.name, id), entry);
+    return new StoredItem(this.facts.name, id, level, entry, record, record.isInContentLog ? null : undefined);
   }
 
   /** The hold is taken in the turn in which the entry was found: until then nobody has freed its content. */
-  async #fetched(entry: Entry, id: string, record: ItemRecord): Promise<StoredItem> {
+  async #fetched(entry: Entry, id: string, record: ItemRecord): Promise<Item> {
     using _hold = this.scope.hold();
-    const content = await this.port.content.read(decodeHandle(record.contentBytes));
-    return new StoredItem(this.facts.name, id, this.port.level, entry, record, content);
+    try {
+      const content = await this.port.content.read(decodeHandle(record.contentBytes));
+      if (this.#isNewest(id, entry)) this.port.fallback.remember(nodeName(this.name, id), entry, content);
+      return new StoredItem(this.facts.name, id, this.port.level, entry, record, content);
+    } catch (error) {
+      const item = this.#fallenBack(id, error);
+      if (item === undefined) throw error;
+      return item;
+    }
+  }
+
+  /** It may have been written anew while its content was read. */
+  #isNewest(id: string, { sequence }: Entry): boolean {
+    if (this.scope.atSequence !== latestSequence) return false;
+    const found = lookUp(this.scope.view.sources, itemKey(this.facts.prefix, id));
+    return !(found instanceof Promise) && found?.sequence === sequence;
   }
 
   #edgeOf({ source, type, target, weight }: Edge): EdgeOf {
@@ -246,7 +294,7 @@ function firstOf<T, Found>(list: readonly T[], find: (one: T) => Found | undefin
 }
 
 /** `keys` begin the keys of all edges that the answer may come from: none of them may be lost. */
-async function graphOf({ view, atSequence }: Hold, keys = allEdges): Promise<GraphView> {
+export async function graphOf({ view, atSequence }: Hold, keys = allEdges): Promise<GraphView> {
   refuseLost(view, { prefix: keys });
   if (view.graph === undefined) await view.loadGraph();
   return new GraphView(view.graph ?? [], atSequence);

@@ -1,8 +1,18 @@
 /** A collection of an open store: what its readers can do, and writing. */
 
 import { HoldfastError } from "../../base/index.ts";
-import type { EdgeInput, Item, ItemInput, ItemWriteOptions, WriteOptions, WriteResult } from "../item/item.ts";
-import type { Collection, CollectionSettings } from "../store.ts";
+import type { UseLog } from "../consolidation/use-log.ts";
+import type {
+  EdgeInput,
+  EdgeWriteOptions,
+  Item,
+  ItemInput,
+  ItemWriteOptions,
+  WriteOptions,
+  WriteResult,
+} from "../item/item.ts";
+import { checkId } from "../item/item-key.ts";
+import type { Collection, CollectionSettings, Recalled, RecallQuery } from "../store.ts";
 import type { CollectionFacts } from "./catalog.ts";
 import { EngineReader } from "./collection-reader.ts";
 import type { ReadPort, ReadScope } from "./read-scope.ts";
@@ -10,16 +20,39 @@ import type { WritePath } from "./write-path.ts";
 
 const updateTries = 16;
 
+export interface CollectionPort extends ReadPort {
+  readonly uses: UseLog;
+}
+
 export class EngineCollection extends EngineReader implements Collection {
   readonly #writes: WritePath;
+  readonly #uses: UseLog;
+  /** Reads as this does, but nothing is noted as used. */
+  readonly #unnoted: EngineReader;
+  readonly #notesReads: boolean;
 
-  constructor(facts: CollectionFacts, port: ReadPort, scope: ReadScope, writes: WritePath) {
+  constructor(facts: CollectionFacts, port: CollectionPort, scope: ReadScope, writes: WritePath) {
     super(facts, port, scope);
     this.#writes = writes;
+    this.#uses = port.uses;
+    this.#unnoted = new EngineReader(facts, port, scope);
+    this.#notesReads = facts.settings.uses === "reads";
   }
 
   get settings(): CollectionSettings {
     return this.facts.settings;
+  }
+
+  override peek(id: string): Item | undefined | Promise<Item | undefined> {
+    const found = super.peek(id);
+    if (!this.#notesReads || found === undefined) return found;
+    return found instanceof Promise ? found.then((item) => this.#noted(item)) : this.#noted(found);
+  }
+
+  override async recall(query: RecallQuery): Promise<Recalled[]> {
+    const found = await this.#unnoted.recall(query);
+    if (query.use !== false) for (const { item } of found) this.#noted(item);
+    return found;
   }
 
   put(id: string, input: ItemInput, options: ItemWriteOptions = {}): Promise<WriteResult> {
@@ -34,7 +67,7 @@ export class EngineCollection extends EngineReader implements Collection {
   ): Promise<WriteResult | undefined> {
     for (let attempt = 1; ; attempt++) {
       options.signal?.throwIfAborted();
-      const before = await this.get(id);
+      const before = await this.#unnoted.get(id);
       const changed = await change(before);
       if (changed === undefined) return undefined;
       const put = {
@@ -56,22 +89,32 @@ export class EngineCollection extends EngineReader implements Collection {
     return this.#writes.write([{ op: "delete", collection: this.name, id, ...conditionOf(options) }], options);
   }
 
-  link(id: string, edge: EdgeInput, options?: WriteOptions): Promise<WriteResult> {
-    return this.#writes.write([{ op: "link", collection: this.name, id, edge }], options);
+  link(id: string, edge: EdgeInput, options: EdgeWriteOptions = {}): Promise<WriteResult> {
+    return this.#writes.write([{ op: "link", collection: this.name, id, edge, ...conditionOf(options) }], options);
   }
 
   unlink(
     id: string,
     edge: Pick<EdgeInput, "type" | "target" | "collection">,
-    options?: WriteOptions,
+    options: EdgeWriteOptions = {},
   ): Promise<WriteResult> {
-    return this.#writes.write([{ op: "unlink", collection: this.name, id, edge }], options);
+    return this.#writes.write([{ op: "unlink", collection: this.name, id, edge, ...conditionOf(options) }], options);
   }
 
-  use(_ids: readonly string[]): void {}
+  use(ids: readonly string[]): void {
+    this.port.refuseClosed();
+    for (const id of ids) checkId(id);
+    const timeMs = this.port.clock.monotonicMs();
+    for (const id of ids) this.#uses.note(this.name, id, timeMs);
+  }
+
+  #noted(item: Item | undefined): Item | undefined {
+    if (item !== undefined) this.#uses.note(this.name, item.id, this.port.clock.monotonicMs());
+    return item;
+  }
 }
 
-function conditionOf({ ifVersion }: ItemWriteOptions): { readonly ifVersion?: number } {
+function conditionOf({ ifVersion }: ItemWriteOptions | EdgeWriteOptions): { readonly ifVersion?: number } {
   return ifVersion === undefined ? {} : { ifVersion };
 }
 

@@ -2,11 +2,13 @@
 
 import type { Clock } from "../../base/index.ts";
 import type { Disk, DiskLock } from "../../disk/index.ts";
-import type { Wal } from "../../wal/index.ts";
 import type { ContentLog } from "../content/index.ts";
+import type { LogHolder } from "../degradation/log-holder.ts";
+import type { WriteQueue } from "../degradation/write-queue.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import type { SearchFilters } from "../recall/index.ts";
 import type { BlockCache } from "../segment/block-cache.ts";
+import type { StoreOptions } from "../store.ts";
 import type { Catalog } from "./catalog.ts";
 import type { DamageReports } from "./damage-reports.ts";
 import type { LargeContent } from "./large-content.ts";
@@ -22,6 +24,7 @@ export interface EngineOptions {
   readonly contentFromBytes: number;
   readonly manual: boolean;
   readonly maintenanceMs: number;
+  readonly consolidation: StoreOptions["consolidation"];
 }
 
 export interface EngineParts {
@@ -31,7 +34,9 @@ export interface EngineParts {
   readonly options: EngineOptions;
   readonly lock: DiskLock;
   readonly manifest: Manifest;
-  readonly log: Wal;
+  readonly log: LogHolder;
+  /** Writes that wait while the store is degraded. */
+  readonly queue: WriteQueue;
   readonly content: ContentLog;
   readonly cache: BlockCache;
   readonly catalog: Catalog;

@@ -1,11 +1,16 @@
 /** The store behind `openStore`: what its parts do together. */
 
 import { HoldfastError, type Listener, Topic } from "../../base/index.ts";
-import type { StorageLevel } from "../../resilience/index.ts";
-import type { DurabilityWarning, Wal } from "../../wal/index.ts";
+import type { CheckResult, StorageLevel } from "../../resilience/index.ts";
+import type { DurabilityWarning } from "../../wal/index.ts";
 import { compactionHost } from "../compaction/host.ts";
 import type { ConsolidateOptions, ConsolidationReport } from "../consolidation/report.ts";
+import type { UseLog } from "../consolidation/use-log.ts";
 import type { ContentLog } from "../content/index.ts";
+import { FallbackItems } from "../degradation/fallback-items.ts";
+import type { LogHolder } from "../degradation/log-holder.ts";
+import { StorageGuard } from "../degradation/storage-guard.ts";
+import { StoreInspection } from "../degradation/store-inspection.ts";
 import type { Change, WriteOptions, WriteResult } from "../item/item.ts";
 import type { BackupReport } from "../operations/backup.ts";
 import type { VerifyReport } from "../operations/verify-store.ts";
@@ -24,11 +29,12 @@ import type {
 import type { Catalog } from "./catalog.ts";
 import { EngineCollection } from "./collection.ts";
 import { EngineReader } from "./collection-reader.ts";
+import { Consolidations } from "./consolidations.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import type { LargeContent } from "./large-content.ts";
 import { Maintenance } from "./maintenance.ts";
 import { MemoryLayer } from "./memory-layer.ts";
-import type { ReadPort, ReadScope } from "./read-scope.ts";
+import type { Holds, ReadPort, ReadScope } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import { backupOpen, verifyOpen } from "./store-care.ts";
 import type { Vectors } from "./vector-layers.ts";
@@ -46,12 +52,15 @@ const fragmentedFrom = 0.3;
 export class Engine implements Store, ReadPort, WritePort {
   readonly #parts: EngineParts;
   readonly #maintenance: Maintenance;
+  readonly #consolidations: Consolidations;
   readonly #writes: WritePath;
   readonly #events = new Topic<StoreEvent>("store");
   readonly #present: ReadScope;
+  readonly #inspection: StoreInspection;
+  readonly guard: StorageGuard;
+  readonly fallback: FallbackItems;
   #memory: MemoryLayer;
   #lastWrite: Promise<unknown> = Promise.resolve();
-  #level: StorageLevel = "normal";
   #closing: Promise<void> | undefined;
   #cancelMaintenance: (() => void) | undefined;
 
@@ -62,6 +71,24 @@ export class Engine implements Store, ReadPort, WritePort {
     this.#present = parts.holds.present;
     this.#writes = new WritePath(this);
     const { disk, clock } = parts;
+    this.fallback = new FallbackItems(clock);
+    this.guard = new StorageGuard({
+      ...{ clock, log: parts.log, queue: parts.queue },
+      publish: (event) => this.#events.publish(event),
+      // Where there is nothing to delete there may be room all the same.
+      makeRoom: () => parts.deleteObsolete().catch(() => undefined),
+      save: (frozenOnly) => (frozenOnly ? this.#maintenance.flushFrozen() : this.#maintenance.flush()),
+      renewed: () => {
+        this.#lastWrite = Promise.resolve();
+      },
+      readSegments: () => this.#inspection.readSegments(),
+      apply: (planned) => this.#writes.replay(planned),
+    });
+    this.#inspection = new StoreInspection({
+      parts,
+      guard: this.guard,
+      publish: (event) => this.#events.publish(event),
+    });
     this.#maintenance = new Maintenance(
       {
         parts,
@@ -69,8 +96,22 @@ export class Engine implements Store, ReadPort, WritePort {
         rotate: () => this.#rotate(),
         durable: async () => void (await this.#lastWrite),
         failed: (what, error) => this.#failed(what, error),
+        guard: this.guard,
+        learningOf: (files, signal) => this.#consolidations.learningOf(files, signal),
       },
       compactionHost({ kind: background, disk, clock }),
+    );
+    this.#consolidations = new Consolidations(
+      {
+        reading: this,
+        write: (changes, options) => this.#writes.write(changes, options),
+        flush: () => this.#maintenance.flush(),
+        mergeWithKappa: (changes, signal) => this.#maintenance.mergeWithKappa(changes, signal),
+        mergesDone: () => this.#maintenance.mergesDone(),
+        deleteObsolete: parts.deleteObsolete,
+        done: (report) => this.#events.publish({ kind: "consolidation", report }),
+      },
+      parts.options.consolidation,
     );
     parts.content.onProgress((progress) => this.#events.publish({ kind: "content-compaction", ...progress }));
     for (const event of parts.lostLog.events) this.#events.publish(event);
@@ -84,7 +125,7 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   get level(): StorageLevel {
-    return this.#level;
+    return this.guard.level;
   }
 
   get clock(): EngineParts["clock"] {
@@ -92,7 +133,7 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   get warnings(): readonly DurabilityWarning[] {
-    return this.#parts.log.recovery.warnings;
+    return this.#parts.log.current.recovery.warnings;
   }
 
   get content(): ContentLog {
@@ -107,8 +148,16 @@ export class Engine implements Store, ReadPort, WritePort {
     return this.#parts.views;
   }
 
-  get log(): Wal {
+  get log(): LogHolder {
     return this.#parts.log;
+  }
+
+  get holds(): Holds {
+    return this.#parts.holds;
+  }
+
+  get uses(): UseLog {
+    return this.#consolidations.uses;
   }
 
   get large(): LargeContent {
@@ -152,13 +201,13 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   statistics(): StoreStatistics {
-    const { views, content, log, cache, holds, lostLog } = this.#parts;
+    const { views, content, log, queue, cache, holds, manifest, lostLog } = this.#parts;
     const { layers } = views.current;
     const memory = layers.filter((layer) => layer instanceof MemoryLayer);
     return {
-      level: this.#level,
+      level: this.guard.level,
       version: log.visibleSequence,
-      durableVersion: log.durableSequence,
+      durableVersion: log.durableSequence(manifest.state.flushedPosition),
       memtableEntries: memory.reduce((sum, { source }) => sum + source.entries, 0),
       memtableBytes: memory.reduce((sum, { source }) => sum + source.usedBytes, 0),
       segments: layers
@@ -167,9 +216,9 @@ export class Engine implements Store, ReadPort, WritePort {
           ...{ id, level, sizeBytes, entries, tombstones },
         })),
       contentFiles: content.statistics(),
-      logBytes: log.statistics.totalBytes,
+      logBytes: log.current.statistics.totalBytes,
       cacheBytes: cache.statistics.usedBytes,
-      queuedWrites: 0,
+      queuedWrites: queue.size,
       snapshots: holds.count,
       lost: [...views.current.lost.described(), ...lostLog.ranges],
     };
@@ -181,23 +230,25 @@ export class Engine implements Store, ReadPort, WritePort {
 
   async flush(): Promise<void> {
     this.refuseClosed();
+    this.guard.refuseDegraded("nothing is flushed but by recovery");
     await this.#maintenance.flush();
   }
 
   async compact(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     await this.#maintenance.compact(options.signal);
   }
 
   async compactContent(
     options: { readonly minimumGarbage?: number; readonly signal?: AbortSignal } = {},
   ): Promise<{ readonly freedBytes: number }> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     return await this.#maintenance.compactContent(options.minimumGarbage, options.signal);
   }
 
-  async consolidate(_options?: ConsolidateOptions): Promise<ConsolidationReport> {
-    throw new Error("to come");
+  async consolidate(options?: ConsolidateOptions): Promise<ConsolidationReport> {
+    this.#refuseMaintenance();
+    return await this.#consolidations.run(options);
   }
 
   async verify(options?: StoreVerifyOptions): Promise<VerifyReport> {
@@ -216,10 +267,11 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   async maintain(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    this.refuseClosed();
+    this.#refuseMaintenance();
     await this.#maintenance.mergeDue(options.signal);
     await this.#maintenance.compactContent(undefined, options.signal);
     await this.#parts.deleteObsolete();
+    await this.#consolidations.runDue(options.signal);
   }
 
   async close(): Promise<void> {
@@ -241,6 +293,8 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   wrote(durable: Promise<unknown>): void {
+    // One promise for all who share a sync.
+    if (durable !== this.#lastWrite) durable.catch(() => this.guard.logFailed());
     this.#lastWrite = durable;
     const { source } = this.#memory;
     const { memtableBytes, memtableEntries } = this.#parts.options;
@@ -249,8 +303,18 @@ export class Engine implements Store, ReadPort, WritePort {
     this.#maintenance.kick();
   }
 
-  logFailed(error: unknown): void {
-    this.#failed("log", error);
+  readFailed(error: unknown): void {
+    this.guard.readFailed(error);
+  }
+
+  checkHealth(): Promise<CheckResult> {
+    this.refuseClosed();
+    return this.#inspection.check();
+  }
+
+  #refuseMaintenance(): void {
+    this.refuseClosed();
+    this.guard.refuseDegraded("nothing is merged, compacted or consolidated");
   }
 
   #rotate(): boolean {
@@ -266,7 +330,7 @@ export class Engine implements Store, ReadPort, WritePort {
     const { clock, options } = this.#parts;
     if (options.manual || this.#closing !== undefined) return;
     const maintain = (): void => {
-      this.maintain()
+      (this.guard.isDegraded ? Promise.resolve() : this.maintain())
         .catch((error: unknown) => this.#failed("maintenance", error))
         .finally(() => this.#scheduleMaintenance());
     };
@@ -280,15 +344,39 @@ export class Engine implements Store, ReadPort, WritePort {
   async #close(): Promise<void> {
     const { log, content, views, manifest, lock } = this.#parts;
     this.#cancelMaintenance?.();
-    await this.#maintenance.stop();
+    // Whether all was synced has to be known while what was not can still be saved.
+    await this.#lastWrite.catch(() => undefined);
+    await this.guard.end();
+    await this.#lastWrite.catch(() => undefined);
+    const unsaved = this.#unsaved();
+    await this.#inspection.end();
+    await Promise.all([this.#consolidations.stop(), this.#maintenance.stop()]);
     try {
-      await log.close();
+      if (log.failure !== undefined) await log.release();
+      else if (unsaved === undefined) await log.close();
+      else await log.close().catch(() => undefined);
     } finally {
       views.close();
       await content[Symbol.asyncDispose]().catch(() => undefined);
       await manifest.close().catch(() => undefined);
-      await lock.release();
+      // A device that fails fails here too; that something was lost matters more.
+      if (unsaved === undefined) await lock.release();
+      else await lock.release().catch(() => undefined);
     }
+    if (unsaved !== undefined) throw unsaved;
+  }
+
+  #unsaved(): HoldfastError | undefined {
+    const { log, queue, manifest } = this.#parts;
+    const unsynced = log.unsynced(manifest.state.flushedPosition);
+    const count = queue.size + unsynced;
+    if (count === 0) return undefined;
+    const what = `${queue.size} queued and ${unsynced} visible writes did not reach the disk`;
+    return new HoldfastError("STORE_UNSAVED", `the store in ${this.folder} is closed, and ${what}`, {
+      cause: this.guard.lastError,
+      hint: "None of them was called durable. Write them again when the disk works.",
+      details: { path: this.folder, count, queued: queue.size, unsynced },
+    });
   }
 }
 

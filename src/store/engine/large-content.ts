@@ -8,7 +8,7 @@
 import type { ContentLog } from "../content/index.ts";
 import { encodeHandle } from "../content/index.ts";
 import { ItemRecord } from "../item/record.ts";
-import type { Planned } from "./change-plan.ts";
+import type { Planned, PlannedItem } from "./change-plan.ts";
 
 /** From here on a content does not go through the log. */
 export const largeContentBytes = 256 * 1024;
@@ -58,7 +58,7 @@ export class LargeContent {
   }
 }
 
-function isLarge(change: Planned): boolean {
+function isLarge(change: Planned): change is PlannedItem {
   return (
     change.kind === "item" &&
     !change.isDelete &&
@@ -67,8 +67,8 @@ function isLarge(change: Planned): boolean {
   );
 }
 
-async function withHandle(change: Planned, writer: Awaited<ReturnType<ContentLog["write"]>>): Promise<Planned> {
+async function withHandle(change: PlannedItem, writer: Awaited<ReturnType<ContentLog["write"]>>): Promise<Planned> {
   const record = new ItemRecord(change.entry.value);
   const handle = await writer.add(record.contentBytes);
-  return { ...change, entry: { ...change.entry, value: record.withHandle(encodeHandle(handle)) } } as Planned;
+  return { ...change, entry: { ...change.entry, value: record.withHandle(encodeHandle(handle)) } };
 }

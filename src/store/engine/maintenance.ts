@@ -5,21 +5,25 @@
  * effect by one edit of the manifest, in the turn of which readers get the new layers. Readers never wait for any of
  * it; writers do where four layers wait to be flushed.
  *
- * What fails is told (event `failed`) and tried again with the next occasion; until then nothing has changed.
+ * What fails is told (event `failed`) and changes nothing. Flushes that fail are tried again by the guard of the
+ * storage; merges have a breaker of their own, for a merge that finds no room takes nothing away from writers.
  */
 
 import { assert, HoldfastError, LinkedController, untilAborted } from "../../base/index.ts";
+import { breakerPresets, type CircuitBreaker, circuitBreaker, Refusal } from "../../resilience/index.ts";
 import type { SectionBuilder, SectionContext } from "../compaction/derived-sections.ts";
 import type { CompactionHost } from "../compaction/host.ts";
 import type { CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
-import { type PickedCompaction, pickCompaction } from "../compaction/pick.ts";
-import { pickBesideLosses } from "../compaction/pick-beside-losses.ts";
+import { type PickedCompaction, pickCompaction, pickOnly } from "../compaction/pick.ts";
+import { besideLosses, pickBesideLosses } from "../compaction/pick-beside-losses.ts";
 import { sectionBuilders } from "../compaction/section-builders.ts";
 import { decodeLost } from "../damage/lost-codec.ts";
 import { LostRanges } from "../damage/lost-ranges.ts";
+import type { StorageGuard } from "../degradation/storage-guard.ts";
 import type { ManifestFile, ManifestState } from "../manifest/state.ts";
 import type { StoreEvent } from "../store.ts";
+import type { KappaLearning } from "./consolidations.ts";
 import { garbageValues } from "./content-catalog.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { flushLayer, type PreparedSegment } from "./flush.ts";
@@ -27,9 +31,14 @@ import { coveringLosses, inputOf, lossValues, lostFiles } from "./inherited-loss
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
 import { Mending } from "./mending.ts";
+import { eachNewestVersion } from "./newest-version.ts";
 import type { Hold } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
 import type { Layer } from "./view.ts";
+
+/** After a merge that failed; then twice as long each time. */
+const firstMergeRetryMs = 1_000;
+const longestMergeRetryMs = 60_000;
 
 /** Making a graph takes longer than comparing this many; the first merge makes one. */
 const flushedExactBelow = 10_000;
@@ -45,6 +54,10 @@ export interface MaintenancePort {
   /** Resolves once all that is visible now is durable. */
   durable(): Promise<void>;
   failed(what: string, error: unknown): void;
+  /** What guards the storage, as far as flushes are concerned. */
+  readonly guard: Pick<StorageGuard, "isDegraded" | "isFlushFailing" | "changed" | "flushed" | "flushFailed">;
+  /** What a merge of these files learns by the way. */
+  learningOf(files: readonly ManifestFile[], signal: AbortSignal | undefined): Promise<KappaLearning | undefined>;
 }
 
 export class Maintenance {
@@ -56,6 +69,9 @@ export class Maintenance {
   #merging: Promise<void> = Promise.resolve();
   #isMergeScheduled = false;
   #contentRun: Promise<unknown> | undefined;
+  readonly #mergeBreaker: CircuitBreaker;
+  #mergeFailures = 0;
+  #cancelMergeRetry: (() => void) | undefined;
 
   constructor(port: MaintenancePort, host: CompactionHost) {
     this.#port = port;
@@ -68,11 +84,21 @@ export class Maintenance {
       prepared: (file, old, lost) => this.#prepared(file, old, lost),
       builders: (fileId) => this.#builders({ fileId, collections: port.parts.catalog.sections }),
     });
+    const { clock } = port.parts;
+    this.#mergeBreaker = circuitBreaker({
+      ...breakerPresets.storage,
+      name: "store merges",
+      clock,
+      jitter: 0,
+      ramp: false,
+    });
   }
 
-  /** Resolves when a frozen layer has been flushed; undefined while there is room. Rejects with what kept it back. */
+  /** Resolves when it is worth looking again; undefined while there is room. Rejects with what keeps a flush back. */
   room(): Promise<void> | undefined {
-    return this.#frozen().length < frozenLimit ? undefined : this.flushFrozen();
+    if (this.#frozen().length < frozenLimit) return undefined;
+    const { guard } = this.#port;
+    return guard.isFlushFailing ? guard.changed : this.flushFrozen();
   }
 
   /** Flushes all frozen layers, those too that are frozen meanwhile. */
@@ -85,9 +111,10 @@ export class Maintenance {
 
   /** A layer was frozen. */
   kick(): void {
+    if (this.#port.guard.isFlushFailing) return;
     this.flushFrozen().then(
       () => this.#scheduleMerges(),
-      (error: unknown) => this.#port.failed("flush", error),
+      () => undefined,
     );
   }
 
@@ -97,33 +124,50 @@ export class Maintenance {
   }
 
   /** Everything into one segment. */
-  async compact(signal?: AbortSignal, kappaChanges?: readonly KappaChange[]): Promise<void> {
+  async compact(signal?: AbortSignal): Promise<void> {
     // Before the flush, with which the log lets go of what it may still have of a damaged segment.
     await this.#mending.mend();
     await this.flush();
     await this.#inTurn(async () => {
       await this.#mending.mendInTurn();
-      await this.#mergeMended(
-        (state) => pickBesideLosses(state.files.values(), lostFiles(state)),
-        signal,
-        kappaChanges,
-      );
+      const pick = (state: ManifestState): PickedCompaction[] =>
+        pickBesideLosses(state.files.values(), lostFiles(state));
+      await this.#mending.retried(async () => {
+        for (const picked of pick(this.#port.parts.manifest.state)) await this.#mergeAndLearn(picked, signal);
+      });
     });
     await this.#port.parts.deleteObsolete();
+  }
+
+  /** Merges the segments in which the newest versions stand that are to have another κ, and no others. */
+  async mergeWithKappa(changes: readonly KappaChange[], signal?: AbortSignal): Promise<void> {
+    await this.#inTurn(async () => {
+      const { manifest } = this.#port.parts;
+      await this.#mending.retried(async () => {
+        const bySegment = await this.#bySegment(changes, signal);
+        const lost = lostFiles(manifest.state);
+        for (const picked of besideLosses(manifest.state.files.values(), lost, (group) => pickOnly(group, bySegment))) {
+          const own = picked.inputs.flatMap(({ id }) => bySegment.get(id) ?? []);
+          await this.#merge(picked, signal, own);
+        }
+      });
+    });
+  }
+
+  /** Resolves when what was under way has ended, and what waited behind it. */
+  mergesDone(): Promise<void> {
+    return this.#inTurn(async () => undefined);
   }
 
   /** Merges what is due, until nothing is. */
   async mergeDue(signal?: AbortSignal): Promise<void> {
     await this.#inTurn(async () => {
       await this.#mending.mendInTurn();
-      const due = (): PickedCompaction[] => [this.#due()].filter((picked) => picked !== undefined);
-      while (due().length > 0) await this.#mergeMended(due, signal);
+      await this.#mending.retried(async () => {
+        for (let picked = this.#due(); picked !== undefined; picked = this.#due())
+          await this.#mergeAndLearn(picked, signal);
+      });
     });
-  }
-
-  /** Writes anew what is damaged. */
-  async mend(): Promise<void> {
-    await this.#mending.mend();
   }
 
   async acceptLoss(): Promise<LostRanges> {
@@ -137,7 +181,9 @@ export class Maintenance {
         retryable: true,
       });
     }
-    const run = this.#compactContentMended(minimumGarbage, signal);
+    const run = this.#mending
+      .mend()
+      .then(() => this.#mending.retried(() => this.#compactContent(minimumGarbage, signal), { isInTurn: false }));
     this.#contentRun = run;
     try {
       const result = await run;
@@ -151,6 +197,7 @@ export class Maintenance {
 
   /** Ends what is under way, and waits for it. Flushes are left undone: the log has what they would have written. */
   async stop(): Promise<void> {
+    this.#cancelMergeRetry?.();
     this.#stopping.abort(new HoldfastError("STORE_CLOSED", "the store was closed meanwhile"));
     await this.#host.close();
     await this.#flushing?.catch(() => undefined);
@@ -164,10 +211,16 @@ export class Maintenance {
   }
 
   async #flushAll(): Promise<void> {
-    for (let layer = this.#frozen().at(-1); layer !== undefined; layer = this.#frozen().at(-1)) {
-      this.#stopping.signal.throwIfAborted();
-      await this.#flushOne(layer);
+    try {
+      for (let layer = this.#frozen().at(-1); layer !== undefined; layer = this.#frozen().at(-1)) {
+        this.#stopping.signal.throwIfAborted();
+        await this.#flushOne(layer);
+      }
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#port.guard.flushFailed(error);
+      throw error;
     }
+    this.#port.guard.flushed();
   }
 
   async #flushOne(layer: MemoryLayer): Promise<void> {
@@ -223,39 +276,72 @@ export class Maintenance {
   }
 
   #scheduleMerges(): void {
-    if (this.#isMergeScheduled || this.#port.parts.options.manual || this.#due() === undefined) return;
+    const { parts, guard } = this.#port;
+    if (this.#isMergeScheduled || parts.options.manual || guard.isDegraded || this.#due() === undefined) return;
+    const permit = this.#mergeBreaker.tryAcquire();
+    if (permit instanceof Refusal) return this.#mergeLater(permit.retryAfterMs ?? longestMergeRetryMs);
     this.#isMergeScheduled = true;
     this.mergeDue()
-      .then(() => this.#port.parts.deleteObsolete())
-      .catch((error: unknown) => this.#port.failed("compaction", error))
+      .then(() => parts.deleteObsolete())
+      .then(
+        () => {
+          this.#mergeFailures = 0;
+          permit.succeed();
+        },
+        (error: unknown) => {
+          permit.fail(error);
+          this.#port.failed("compaction", error);
+          this.#mergeLater(Math.min(longestMergeRetryMs, firstMergeRetryMs * 2 ** this.#mergeFailures++));
+        },
+      )
       .finally(() => {
         this.#isMergeScheduled = false;
       });
   }
 
-  #due(): PickedCompaction | undefined {
-    const { manifest } = this.#port.parts;
-    if (this.#stopping.signal.aborted) return undefined;
-    const lost = lostFiles(manifest.state);
-    // Merged with older ones, what was lost would take of theirs what lies under the lost keys (pick-beside-losses.ts).
-    return pickCompaction(manifest.state.files.values(), { lost, busy: lost });
+  #mergeLater(delayMs: number): void {
+    this.#cancelMergeRetry?.();
+    if (this.#stopping.signal.aborted) return;
+    const retry = (): void => this.#scheduleMerges();
+    this.#cancelMergeRetry = this.#port.parts.clock.schedule(delayMs, retry, { background: true });
   }
 
-  /** An input that turns out to be damaged is written anew first; each file once. */
-  async #mergeMended(
-    pick: (state: ManifestState) => readonly PickedCompaction[],
-    signal?: AbortSignal,
-    kappaChanges?: readonly KappaChange[],
-  ): Promise<void> {
-    for (;;) {
-      try {
-        const { state } = this.#port.parts.manifest;
-        for (const picked of pick(state)) await this.#merge(picked, signal, kappaChanges);
-        return;
-      } catch (error) {
-        if (!(await this.#mending.mendedAfter(error, { isInTurn: true }))) throw error;
-      }
-    }
+  #due(): PickedCompaction | undefined {
+    const { manifest, views, clock } = this.#port.parts;
+    if (this.#stopping.signal.aborted) return undefined;
+    const segments = new Map(
+      views.current.layers.flatMap((layer) => ("file" in layer ? [[layer.file.id, layer]] : [])),
+    );
+    const lost = lostFiles(manifest.state);
+    return pickCompaction(manifest.state.files.values(), {
+      nowMs: clock.nowMs(),
+      expiringOf: (fileId) => segments.get(fileId)?.segment?.properties,
+      // Merged with older ones, it would take of theirs what lies under the lost keys (pick-beside-losses.ts).
+      ...{ lost, busy: lost },
+    });
+  }
+
+  async #bySegment(changes: readonly KappaChange[], signal?: AbortSignal): Promise<Map<number, KappaChange[]>> {
+    const bySegment = new Map<number, KappaChange[]>();
+    using hold = this.#port.parts.holds.snapshot();
+    const visit: Parameters<typeof eachNewestVersion>[2] = (newest, place) => {
+      const change = changes[place]!;
+      if (!(newest?.layer instanceof SegmentLayer) || newest.entry.sequence !== change.sequence) return;
+      const { id } = newest.layer.file;
+      const own = bySegment.get(id);
+      if (own === undefined) bySegment.set(id, [change]);
+      else own.push(change);
+    };
+    const keys = changes.map(({ key }) => key);
+    await eachNewestVersion(hold, keys, visit, signal);
+    return bySegment;
+  }
+
+  async #mergeAndLearn(picked: PickedCompaction, signal?: AbortSignal): Promise<void> {
+    // What cannot be read now is learned another time: merges do not wait for that.
+    const learning = await this.#port.learningOf(picked.inputs, signal).catch(() => undefined);
+    await this.#merge(picked, signal, learning?.changes);
+    learning?.learned();
   }
 
   async #merge(picked: PickedCompaction, signal?: AbortSignal, kappaChanges?: readonly KappaChange[]): Promise<void> {
@@ -313,17 +399,6 @@ export class Maintenance {
     } catch (error) {
       await prepared?.abandon();
       throw error;
-    }
-  }
-
-  async #compactContentMended(minimumGarbage: number, signal?: AbortSignal): Promise<{ readonly freedBytes: number }> {
-    await this.#mending.mend();
-    for (;;) {
-      try {
-        return await this.#compactContent(minimumGarbage, signal);
-      } catch (error) {
-        if (!(await this.#mending.mendedAfter(error, { isInTurn: false }))) throw error;
-      }
     }
   }
 

@@ -65,13 +65,23 @@ export class Mending {
     if (this.#damaged.size > 0) await this.#port.inTurn(() => this.mendInTurn());
   }
 
-  /** What a merge or a compaction of contents failed with: true where it was damage, which is mended now. */
-  async mendedAfter(error: unknown, { isInTurn }: { readonly isInTurn: boolean }): Promise<boolean> {
-    const report = reportOf(error);
-    this.#port.parts.damage.told(error);
-    if (report === undefined || !this.#damaged.has(report.fileId)) return false;
-    await (isInTurn ? this.mendInTurn() : this.mend());
-    return true;
+  /**
+   * Does it, and where it comes upon damage mends that first and begins anew. In the turn of the merges, unless
+   * `isInTurn` is false.
+   */
+  async retried<T>(work: () => Promise<T>, { isInTurn = true } = {}): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        const report = reportOf(error);
+        this.#port.parts.damage.told(error);
+        const before = this.#damaged.size;
+        if (report === undefined || !this.#damaged.has(report.fileId)) throw error;
+        await (isInTurn ? this.mendInTurn() : this.mend());
+        if (this.#damaged.size === before) throw error;
+      }
+    }
   }
 
   /** The losses count no longer: what older segments have of the lost keys is shown again. */

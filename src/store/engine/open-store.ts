@@ -18,6 +18,8 @@ import { type Clock, systemClock } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import { openWal } from "../../wal/index.ts";
 import { ContentLog } from "../content/index.ts";
+import { LogHolder } from "../degradation/log-holder.ts";
+import { WriteQueue } from "../degradation/write-queue.ts";
 import { openManifest } from "../manifest/open-manifest.ts";
 import { identityValue } from "../operations/backup-folder.ts";
 import { SearchFilters } from "../recall/index.ts";
@@ -96,16 +98,18 @@ async function open(
   await openLayers({ disk, folder, cache, state: manifest.state, damage }, segments);
   const catalog = new Catalog(manifest);
   const memory = new Recovered(checked, catalog, clock);
-  const log = await openWal({
-    ...{ disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" },
+  const logOptions = { disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" };
+  const wal = await openWal({
+    ...logOptions,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onEntry: ({ sequence, payload }) => {
       if (sequence > manifest.state.flushedPosition) memory.apply(payload, sequence);
     },
   });
+  const log = new LogHolder(wal, (firstSequence) => openWal({ ...logOptions, firstSequence }));
   opening.add(() => log.close());
-  checkLog(opened, log, folder);
-  const lostLog = new LostLog(log.recovery.lost);
+  checkLog(opened, wal, folder);
+  const lostLog = new LostLog(wal.recovery.lost);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
   const onCommitted = (): void => views.publish(views.current.layers);
@@ -121,6 +125,7 @@ async function open(
   );
   const parts: EngineParts = {
     ...{ disk, folder, clock, options: checked, lock, manifest, log, content, cache, catalog, views, deleteObsolete },
+    queue: await WriteQueue.open(clock),
     holds: new Holds(views, () => log.visibleSequence),
     large: new LargeContent(content),
     vectors: new Vectors({ views, catalog, clock }),

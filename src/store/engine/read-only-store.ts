@@ -11,6 +11,7 @@ import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import type { StorageLevel } from "../../resilience/index.ts";
 import { readWal } from "../../wal/index.ts";
 import { ContentLog } from "../content/index.ts";
+import { FallbackItems } from "../degradation/fallback-items.ts";
 import { fileName } from "../manifest/names.ts";
 import { type ManifestReading, readManifest } from "../manifest/open-manifest.ts";
 import type { Pin } from "../manifest/versions.ts";
@@ -149,6 +150,7 @@ class ReadOnlyStore implements Store, ReadPort {
   readonly content: ContentLog;
   readonly vectors: Vectors;
   readonly filters = new SearchFilters();
+  readonly fallback: FallbackItems;
   readonly #parts: ReadOnlyParts;
   readonly #holds: Holds;
   readonly #lock: DiskLock | undefined;
@@ -158,6 +160,7 @@ class ReadOnlyStore implements Store, ReadPort {
     this.folder = folder;
     this.clock = clock;
     this.content = parts.content;
+    this.fallback = new FallbackItems(clock);
     this.vectors = new Vectors({ views: parts.views, catalog: parts.catalog, clock });
     this.#parts = parts;
     this.#lock = lock;
@@ -211,6 +214,9 @@ class ReadOnlyStore implements Store, ReadPort {
   maintain = this.#refused;
   acceptLoss = this.#refused;
   backup = this.#refused;
+  checkHealth = this.#refused;
+
+  readFailed(): void {}
 
   async verify(options?: StoreVerifyOptions): Promise<VerifyReport> {
     this.refuseClosed();

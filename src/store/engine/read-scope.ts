@@ -8,6 +8,7 @@
 import type { Clock } from "../../base/index.ts";
 import type { StorageLevel } from "../../resilience/index.ts";
 import type { ContentLog } from "../content/index.ts";
+import type { FallbackItems } from "../degradation/fallback-items.ts";
 import { latestSequence } from "../entry.ts";
 import type { SearchFilters } from "../recall/index.ts";
 import type { Vectors } from "./vector-layers.ts";
@@ -29,6 +30,10 @@ export interface ReadPort {
   readonly clock: Clock;
   readonly content: ContentLog;
   readonly level: StorageLevel;
+  /** Items that are answered for at level memory-only. */
+  readonly fallback: FallbackItems;
+  /** A read failed with this. */
+  readFailed(error: unknown): void;
   readonly vectors: Vectors;
   readonly filters: SearchFilters;
   /** Throws STORE_CLOSED. */

@@ -55,6 +55,15 @@ export class GraphView {
     return types === undefined ? once : once.filter((edge) => types.includes(edge.type));
   }
 
+  /** All edges that leave the item, or enter it, each with the sequence number of the write that made it so. */
+  withSequences(id: string, direction: Direction): (Edge & { readonly sequence: number })[] {
+    const changes: EdgeChange[] = [];
+    for (const layer of this.#layers) {
+      for (const change of layer.changesOf(id, direction)) if (change.sequence <= this.#sequence) changes.push(change);
+    }
+    return [...newest(changes.sort(compareChanges))];
+  }
+
   /** The weight of one edge; undefined where there is none. */
   weight(source: string, type: string, target: string): number | undefined {
     return this.#edgesOf(source, "out").find((edge) => edge.type === type && edge.target === target)?.weight;
@@ -105,11 +114,7 @@ export class GraphView {
   }
 
   #edgesOf(id: string, direction: Direction): Edge[] {
-    const changes: EdgeChange[] = [];
-    for (const layer of this.#layers) {
-      for (const change of layer.changesOf(id, direction)) if (change.sequence <= this.#sequence) changes.push(change);
-    }
-    return [...newest(changes.sort(compareChanges))];
+    return this.withSequences(id, direction).map(({ sequence: _, ...edge }) => edge);
   }
 }
 
@@ -146,11 +151,11 @@ function saysMoreThan({ weight }: EdgeChange, place: number, newestFirst: readon
 }
 
 /** Of each edge the first change, if it was not a removal. */
-function* newest(sorted: readonly EdgeChange[]): Generator<Edge> {
+function* newest(sorted: readonly EdgeChange[]): Generator<Edge & { readonly sequence: number }> {
   for (const [place, change] of sorted.entries()) {
     if (place > 0 && isSameEdge(sorted[place - 1]!, change)) continue;
-    const { source, type, target, weight } = change;
-    if (weight !== undefined) yield { source, type, target, weight };
+    const { source, type, target, weight, sequence } = change;
+    if (weight !== undefined) yield { source, type, target, weight, sequence };
   }
 }
 

@@ -34,9 +34,9 @@ export interface ItemInput {
   readonly edges?: readonly EdgeInput[];
   /** How consolidated it is, 0 to 1, in single precision. Default 0. */
   readonly kappa?: number;
-  /** What is pinned is never pruned. Default false. */
+  /** What is pinned is never pruned, and goes all the same when its time to live is over. Default false. */
   readonly pinned?: boolean;
-  /** It counts as deleted that many milliseconds from now on. Default: it stays. */
+  /** It counts as deleted that many milliseconds from now on, pinned or not. Default: it stays. */
   readonly ttlMs?: number;
   /** When it was first written, for items that come from elsewhere. Default: now. */
   readonly createdMs?: number;
@@ -73,21 +73,40 @@ export interface ItemWriteOptions extends WriteOptions {
   readonly ifVersion?: number;
 }
 
+export interface EdgeWriteOptions extends WriteOptions {
+  /** Writes only if the edge was last written by the write of this version, 0 if there is none; else STORE_CONFLICT. */
+  readonly ifVersion?: number;
+}
+
 export interface WriteResult {
-  /** What the items that were written have as `version`; 0 where the write is queued. */
+  /** What the items that were written have as `version`; 0 where the write waits, and nobody sees it yet. */
   readonly version: number;
   readonly durability: "durable" | "visible" | "queued";
   readonly level: StorageLevel;
 }
 
-/** One change of an atomic batch. */
+/**
+ * One change of an atomic batch. All conditions of a batch are looked at in the one moment in which it takes its place
+ * among the writes, and speak of what was there before it; where one does not hold nothing of the batch is written
+ * (STORE_CONFLICT, retryable). What has expired is not there.
+ */
 export type Change =
   | ({ readonly op: "put"; readonly collection: string; readonly id: string; readonly ifVersion?: number } & ItemInput)
   | { readonly op: "delete"; readonly collection: string; readonly id: string; readonly ifVersion?: number }
-  | { readonly op: "link"; readonly collection: string; readonly id: string; readonly edge: EdgeInput }
+  | {
+      readonly op: "link";
+      readonly collection: string;
+      readonly id: string;
+      readonly edge: EdgeInput;
+      /** As in `EdgeWriteOptions`. */
+      readonly ifVersion?: number;
+    }
   | {
       readonly op: "unlink";
       readonly collection: string;
       readonly id: string;
       readonly edge: Pick<EdgeInput, "type" | "target" | "collection">;
-    };
+      readonly ifVersion?: number;
+    }
+  /** Changes nothing: a condition of the other changes. A batch of nothing else is refused. */
+  | { readonly op: "check"; readonly collection: string; readonly id: string; readonly isThere: boolean };

@@ -26,7 +26,8 @@ export async function* dump(store: Store, options: DumpOptions = {}): AsyncGener
 
 async function* recordsOf(reader: CollectionReader, options: DumpOptions): AsyncGenerator<DumpRecord, void> {
   for await (const item of reader.scan(options)) yield { kind: "item", item };
-  for await (const edge of reader.edges(options)) yield { kind: "edge", edge: { ...edge, collection: reader.name } };
+  for await (const edge of reader.scanEdges(options))
+    yield { kind: "edge", edge: { ...edge, collection: reader.name } };
 }
 
 export interface LoadOptions {

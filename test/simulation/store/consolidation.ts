@@ -4,7 +4,7 @@
  */
 
 import type { ConsolidationReport } from "../../../src/store/consolidation/report.ts";
-import { reportProblem } from "./latitude.ts";
+import { nameOf, reportProblem } from "./latitude.ts";
 import type { Consolidate } from "./operations.ts";
 import type { Seen } from "./seen.ts";
 import { matched, seeAll } from "./seen.ts";
@@ -56,7 +56,10 @@ export async function adoptConsolidation(world: World): Promise<void> {
 function undone(report: ConsolidationReport, { items, edges }: Seen): string | undefined {
   const conflicts = new Set(report.conflicts.map(({ collection, id }) => itemKey(collection, id)));
   const pruned = new Set(report.pruned.map(({ collection, id }) => itemKey(collection, id)));
+  // NREM comes first: the prototypes that REM wrote anew after it have the κ of their members.
+  const remade = new Set(report.prototypes.map(({ collection, id }) => itemKey(collection, id)));
   for (const { collection, id, to } of report.kappa) {
+    if (remade.has(itemKey(collection, id))) continue;
     const item = items.get(itemKey(collection, id));
     if (item !== undefined && item.kappa !== Math.fround(to) && !conflicts.has(itemKey(collection, id)))
       return `κ of ${id} is ${item.kappa} and was said to become ${to}`;
@@ -64,13 +67,13 @@ function undone(report: ConsolidationReport, { items, edges }: Seen): string | u
   for (const { collection, id, reason } of report.pruned)
     if (reason !== "dangling-edge" && items.has(itemKey(collection, id)))
       return `${id} was said to be pruned, and is there`;
-  for (const { collection, id } of report.prototypes)
-    if (!items.has(itemKey(collection, id)) && !pruned.has(itemKey(collection, id)))
+  for (const { collection, id, change } of report.prototypes)
+    if (change !== "removed" && !items.has(itemKey(collection, id)) && !pruned.has(itemKey(collection, id)))
       return `there is no prototype ${id}`;
-  const last = new Map(report.edges.map(({ source, type, target, to }) => [`${source}\0${type}\0${target}`, to]));
+  const last = new Map(report.edges.map((edge) => [nameOf(edge), edge.to && Math.fround(edge.to)]));
   for (const [name, to] of last) {
     const weight = edges.get(name);
-    if (weight !== undefined && weight !== Math.fround(to)) return `edge ${name} is ${weight}, not ${to}`;
+    if (weight !== undefined && weight !== to) return `edge ${name} is ${weight}, not ${to}`;
   }
   return undefined;
 }

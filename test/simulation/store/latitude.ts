@@ -3,13 +3,13 @@
  * by itself what a prototype is made of. Nothing that is not in one of these may differ.
  */
 
-import type { ConsolidationReport } from "../../../src/store/consolidation/report.ts";
+import type { ConsolidationReport, EdgeWeightChange } from "../../../src/store/consolidation/report.ts";
 import { itemKey, type State } from "./state.ts";
 
 export class Latitude {
   readonly kappa = new Map<string, Set<number>>();
-  /** By `${source}\0${type}\0${target}`; 0 or more weights that it may have now. */
-  readonly edges = new Map<string, Set<number>>();
+  /** Weights that each may have now; undefined where it may be gone. */
+  readonly edges = new Map<string, Set<number | undefined>>();
   readonly prototypes = new Set<string>();
   readonly pruned = new Set<string>();
 
@@ -19,8 +19,7 @@ export class Latitude {
 
   add(report: ConsolidationReport): void {
     for (const { collection, id, to } of report.kappa) gather(this.kappa, itemKey(collection, id), Math.fround(to));
-    for (const { source, type, target, to } of report.edges)
-      gather(this.edges, `${source}\0${type}\0${target}`, Math.fround(to));
+    for (const edge of report.edges) gather(this.edges, nameOf(edge), edge.to && Math.fround(edge.to));
     for (const { collection, id } of report.prototypes) this.prototypes.add(itemKey(collection, id));
     for (const { collection, id } of report.pruned) this.pruned.add(itemKey(collection, id));
   }
@@ -33,12 +32,17 @@ export class Latitude {
     const [fromCollection, fromId, , toCollection, toId] = name.split("\0") as [string, string, string, string, string];
     const ends = [itemKey(fromCollection, fromId), itemKey(toCollection, toId)];
     if (ends.some((end) => this.prototypes.has(end))) return true;
-    if (weight === undefined) return ends.some((end) => this.pruned.has(end));
+    if (weight === undefined && ends.some((end) => this.pruned.has(end))) return true;
     return this.edges.get(name)?.has(weight) === true;
   }
 }
 
-function gather(map: Map<string, Set<number>>, key: string, value: number): void {
+/** As the model calls it. */
+export function nameOf({ collection, source, type, targetCollection, target }: EdgeWeightChange): string {
+  return [collection, source, type, targetCollection, target].join("\0");
+}
+
+function gather<T>(map: Map<string, Set<T>>, key: string, value: T): void {
   const set = map.get(key) ?? new Set();
   map.set(key, set.add(value));
 }

@@ -118,7 +118,9 @@ async function opened(
     if (event.kind === "failed") failures.push(`${event.what} failed: ${stackOf(event.error)}`);
     if (event.kind === "damage") failures.push(`damage at ${event.path}:${event.offset}: ${event.reason}`);
   };
-  const store = await openStore({ folder, disk, clock, background: "slices", onEvent, ...sizes });
+  // What merges learn by the way no report says.
+  const learns = { consolidation: "manual" } as const;
+  const store = await openStore({ folder, disk, clock, background: "slices", onEvent, ...sizes, ...learns });
   const collections = new Map<string, Collection>();
   for (const { name, metric, quantisation = "none", uses = "explicit" } of settings.collections) {
     const vectors = metric === undefined ? {} : { vectors: { dimension, metric, quantisation } };

@@ -50,8 +50,10 @@ export class State {
   /** Whether this commit could be made here: all its conditions hold. */
   permits(changes: readonly ModelChange[], nowMs: number): boolean {
     return changes.every((change) => {
-      if (change.op === "link" || change.op === "unlink" || change.ifVersion === undefined) return true;
+      if (change.op === "link" || change.op === "unlink") return true;
       const item = this.get(change.collection, change.id, nowMs);
+      if (change.op === "check") return change.isThere === (item !== undefined);
+      if (change.ifVersion === undefined) return true;
       return item === undefined ? change.ifVersion === 0 : isVersion(item, change.ifVersion);
     });
   }

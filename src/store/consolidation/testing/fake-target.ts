@@ -6,7 +6,7 @@
 
 import { assert, HoldfastError, VirtualClock } from "../../../base/index.ts";
 import { compareText } from "../../graph/edge.ts";
-import type { Item, ItemInput } from "../../item/item.ts";
+import type { Change, Item, ItemInput } from "../../item/item.ts";
 import { nodeName } from "../../item/item-key.ts";
 import type { CollectionSettings, ScanOptions, SearchOptions, SearchResult } from "../../store.ts";
 import { keyOf } from "../commit.ts";
@@ -17,7 +17,6 @@ import type {
   ConsolidationSnapshot,
   ConsolidationTarget,
   ExpiredItem,
-  GuardedChange,
   StoredEdge,
 } from "../target.ts";
 import { UseLog } from "../use-log.ts";
@@ -38,7 +37,7 @@ export class FakeTarget implements ConsolidationTarget {
   /** Snapshots that nobody has let go of. */
   pinned = 0;
   /** Batches that consolidation has asked to be written. */
-  writes: (readonly GuardedChange[])[] = [];
+  writes: (readonly Change[])[] = [];
   kappaWrites = 0;
   isDegraded = false;
   between: () => void = () => {};
@@ -60,7 +59,7 @@ export class FakeTarget implements ConsolidationTarget {
     };
   }
 
-  async write(changes: readonly GuardedChange[]): Promise<{ readonly isQueued: boolean }> {
+  async write(changes: readonly Change[]): Promise<{ readonly isQueued: boolean }> {
     await this.pause();
     this.beforeWrite();
     this.writes.push(changes);
@@ -87,7 +86,7 @@ export class FakeTarget implements ConsolidationTarget {
   }
 
   /** As everybody writes: at once, all or nothing. */
-  change(changes: readonly GuardedChange[]): void {
+  change(changes: readonly Change[]): void {
     for (const change of changes) if (!this.#holds(change)) throw conflict(change);
     this.version++;
     for (const change of changes) this.#apply(change);
@@ -116,7 +115,7 @@ export class FakeTarget implements ConsolidationTarget {
     return structuredClone({ items: [...this.items].sort(byName), edges: [...this.edges].sort(byName) });
   }
 
-  #holds(change: GuardedChange): boolean {
+  #holds(change: Change): boolean {
     const item = this.get(change.id, change.collection);
     if (change.op === "check") return change.isThere === (item !== undefined);
     if (change.ifVersion === undefined) return true;
@@ -124,7 +123,7 @@ export class FakeTarget implements ConsolidationTarget {
     return (this.edges.get(nameOfEdge(change))?.version ?? 0) === change.ifVersion;
   }
 
-  #apply(change: GuardedChange): void {
+  #apply(change: Change): void {
     const { op, collection, id } = change;
     if (op === "check") return;
     if (op === "delete") this.items.delete(nodeName(collection, id));
@@ -239,7 +238,7 @@ function isExpired(item: Item, nowMs: number): boolean {
   return item.expiryMs !== undefined && item.expiryMs <= nowMs;
 }
 
-function nameOfEdge(change: Extract<GuardedChange, { readonly op: "link" | "unlink" }>): string {
+function nameOfEdge(change: Extract<Change, { readonly op: "link" | "unlink" }>): string {
   const { collection, id, edge } = change;
   return edgeName(collection, id, edge.type, edge.collection ?? collection, edge.target);
 }
@@ -248,7 +247,7 @@ function edgeName(collection: string, source: string, type: string, targetCollec
   return [collection, source, type, targetCollection, target].join("\0");
 }
 
-function conflict(change: GuardedChange): HoldfastError {
+function conflict(change: Change): HoldfastError {
   return new HoldfastError("STORE_CONFLICT", `${change.op} of ${change.id} is refused`, { retryable: true });
 }
 
