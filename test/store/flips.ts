@@ -256,7 +256,7 @@ class Flip {
     }
   }
 
-  /** An error is right where it names a place; and until the file was written anew, one of the file that was changed. */
+  /** An error is right where it names a place, and until the file was written anew one of the file that was changed. */
   #judged(what: string, error: unknown): void {
     if (!HoldfastError.is(error))
       return void this.faults.push(`${what}: ${error instanceof Error ? error.stack : error}`);
@@ -270,7 +270,7 @@ class Flip {
   }
 }
 
-/** A log is a chain: that a file does not go on as it should may be seen in the next one. Two files are the manifest. */
+/** A log is a chain: that a file does not go on as it should may be seen in the next one. Two are the manifest. */
 function isNextOf(path: string, changed: string): boolean {
   const both = [path, changed].map(kindOf);
   return both[0] === both[1] && (both[0] === "log" || both[0] === "manifest");

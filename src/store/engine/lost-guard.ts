@@ -7,7 +7,7 @@ import type { KeyRange } from "../key.ts";
 import type { Hold } from "./read-scope.ts";
 import type { View } from "./view.ts";
 
-/** Throws STORE_LOST where something was lost between these keys: an answer that is made of all of them may be wrong. */
+/** Throws STORE_LOST where something was lost between these keys: what is made of all of them may be wrong. */
 export function refuseLost({ lost }: View, range: KeyRange): void {
   if (lost.isEmpty) return;
   const [run] = lost.within(range);

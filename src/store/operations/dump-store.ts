@@ -52,8 +52,9 @@ const bytesInBatch = 2 ** 20;
 
 /**
  * Takes a dump line by line, with or without line ends. Items keep their content, embedding, metadata, κ, whether they
- * are pinned, when they were made and when they expire; versions are given anew. Throws STORE_DUMP with line and column:
- * what came before it is in the store by then, which a load that fails leaves to be thrown away. Throws STORE_NOT_EMPTY.
+ * are pinned, when they were made and when they expire; versions are given anew. Throws STORE_DUMP with line and
+ * column: what came before is in the store by then, which a load that fails leaves to be thrown away. Throws
+ * STORE_NOT_EMPTY.
  */
 export async function load(
   store: Store,
