@@ -13,6 +13,7 @@ export type {
   PrototypeChange,
   Pruned,
 } from "./consolidation/report.ts";
+export { type StoreCheckOptions, storeCheck } from "./degradation/store-check.ts";
 export { type ClosedStoreOptions, type RestoreStoreOptions, restoreStore, verifyStore } from "./engine/closed-store.ts";
 export { openStore } from "./engine/open-store.ts";
 export { type ReadItemsOptions, readItems } from "./engine/read-items.ts";

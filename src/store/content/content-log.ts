@@ -26,6 +26,13 @@ import { ContentWriter, type WrittenContent } from "./content-writer.ts";
 /** What is known of a content file without opening it. */
 export type ContentFileFacts = Pick<WrittenContent, "file" | "sizeBytes" | "contentBytes" | "sources">;
 
+export interface ContentEdit {
+  readonly add: readonly WrittenContent[];
+  readonly remove: readonly number[];
+  /** Nobody names the contents of the added files yet; who will may never come to it. Default false. */
+  readonly isPending?: boolean;
+}
+
 /** The part of the store's manifest that this needs: which content files there are, changed by one durable edit. */
 export interface ContentCatalog {
   /** The files there are, at the opening. */
@@ -36,7 +43,7 @@ export interface ContentCatalog {
   newFileId(): number;
   pathOf(id: number): string;
   /** All of it or nothing, durable when it returns; an outcome that is unknown is an error of this call. */
-  commit(edit: { readonly add: readonly WrittenContent[]; readonly remove: readonly number[] }): Promise<void>;
+  commit(edit: ContentEdit): Promise<void>;
   /** Nobody reads it here any more, and it is out of the catalog: it may be deleted. */
   release(id: number): Promise<void>;
 }
@@ -174,12 +181,12 @@ export class ContentLog implements AsyncDisposable {
   }
 
   /**
-   * What was added is durable and there for readers once this has returned. Where the commit's outcome is unknown the
-   * file stays; the next opening sweeps it where nobody names it.
+   * What was added is durable and there for readers once this has returned, before anybody names it. Where the commit's
+   * outcome is unknown the file stays; the next opening sweeps it where nobody names it.
    */
   async commit(writer: ContentWriter): Promise<WrittenContent> {
     const staged = await this.stage(writer);
-    await this.#options.catalog.commit({ add: [staged.written], remove: [] });
+    await this.#options.catalog.commit({ add: [staged.written], remove: [], isPending: true });
     staged.publish();
     return staged.written;
   }

@@ -3,13 +3,15 @@
  *
  *     content.ID = {"sources": [3, 7], "contentBytes": 12345}
  *     garbage.SOURCE = 678        bytes of content first written in that file that nobody points to any more
+ *     pending.SOURCE = 1          its contents are named by no segment yet: by the log, or by nobody if a crash came
  */
 
-import type { ContentCatalog, ContentFileFacts, WrittenContent } from "../content/index.ts";
+import type { ContentCatalog, ContentEdit, ContentFileFacts, WrittenContent } from "../content/index.ts";
 import type { Manifest } from "../manifest/manifest.ts";
 import type { ManifestEdit, ManifestFile } from "../manifest/state.ts";
 
 const garbagePrefix = "garbage.";
+const pendingPrefix = "pending.";
 const noKey = new Uint8Array(0);
 
 export interface CatalogHooks {
@@ -27,16 +29,20 @@ export class ManifestContentCatalog implements ContentCatalog {
   readonly files: readonly ContentFileFacts[];
   readonly garbage: ReadonlyMap<number, number>;
 
-  constructor(manifest: CatalogManifest, hooks: CatalogHooks) {
+  /** `isNamed` says whether something that no segment has yet names contents of that file. */
+  constructor(manifest: CatalogManifest, hooks: CatalogHooks, isNamed: (source: number) => boolean) {
     this.#manifest = manifest;
     this.#hooks = hooks;
     const { files, values } = manifest.state;
     this.files = [...files.values()].filter(({ kind }) => kind === "content").map((file) => contentFacts(file, values));
-    this.garbage = new Map(
+    const garbage = new Map(
       [...values]
         .filter(([name]) => name.startsWith(garbagePrefix))
         .map(([name, bytes]) => [Number(name.slice(garbagePrefix.length)), Number(bytes)]),
     );
+    for (const { file, contentBytes } of this.files)
+      if (values.has(pendingPrefix + file) && !isNamed(file)) garbage.set(file, contentBytes);
+    this.garbage = garbage;
   }
 
   newFileId(): number {
@@ -47,13 +53,17 @@ export class ManifestContentCatalog implements ContentCatalog {
     return this.#manifest.pathOf({ id, kind: "content" });
   }
 
-  async commit({ add, remove }: Parameters<ContentCatalog["commit"]>[0]): Promise<void> {
+  async commit({ add, remove, isPending = false }: ContentEdit): Promise<void> {
     const { files, values } = this.#manifest.state;
     const gone = remove.flatMap((id) => sourcesOf(id, values));
     const removed = remove.filter((id) => files.has(id)).map((id) => [`content.${id}`, null] as const);
-    const cleared = gone.map((source) => [garbagePrefix + source, null] as const);
+    const cleared = gone.flatMap((source) => [
+      [garbagePrefix + source, null] as const,
+      [pendingPrefix + source, null] as const,
+    ]);
+    const pending = isPending ? add.map(({ file }) => [pendingPrefix + file, "1"] as const) : [];
     const edit = editOf(add);
-    const changed = { ...Object.fromEntries([...removed, ...cleared]), ...edit.values };
+    const changed = { ...Object.fromEntries([...removed, ...cleared, ...pending]), ...edit.values };
     await this.#manifest.apply({ ...edit, remove, values: changed }, () => this.#hooks.onCommitted());
   }
 
@@ -80,6 +90,12 @@ export function garbageValues(
   return Object.fromEntries(
     [...dropped].map(([source, bytes]) => [garbagePrefix + source, String((garbage.get(source) ?? 0) + bytes)]),
   );
+}
+
+/** The part of an edit by which a segment comes to name contents of these files. */
+export function namedValues(values: ReadonlyMap<string, string>, sources: Iterable<number>): Record<string, null> {
+  const named = [...sources].map((source) => pendingPrefix + source).filter((name) => values.has(name));
+  return Object.fromEntries(named.map((name) => [name, null]));
 }
 
 function manifestFileOf({ file, sizeBytes, entries }: WrittenContent): ManifestFile {

@@ -8,7 +8,7 @@
 
 import { assert } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
-import { ContentGarbage } from "../compaction/content-garbage.ts";
+import { ContentGarbage, contentHandleOf } from "../compaction/content-garbage.ts";
 import type { SectionBuilder } from "../compaction/derived-sections.ts";
 import { writeSegment } from "../compaction/write-segment.ts";
 import type { ContentWriter } from "../content/index.ts";
@@ -17,9 +17,9 @@ import { type Entry, entryKind } from "../entry.ts";
 import { isItemKey } from "../item/item-key.ts";
 import { ItemRecord } from "../item/record.ts";
 import type { Manifest } from "../manifest/manifest.ts";
-import type { ManifestEdit, ManifestFile } from "../manifest/state.ts";
+import type { ManifestEdit, ManifestFile, ManifestState } from "../manifest/state.ts";
 import { compactEntries } from "../merge/compaction.ts";
-import { editOf, garbageValues } from "./content-catalog.ts";
+import { editOf, garbageValues, namedValues } from "./content-catalog.ts";
 import type { MemoryLayer } from "./memory-layer.ts";
 
 export interface FlushOptions {
@@ -74,9 +74,13 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
     const flushedPosition = table.sequences.largest;
     const dropped = garbage.sums();
     // Garbage is added to what it is when the edit has its turn: a merge may have added to it.
-    const edit = (): ManifestEdit => ({
+    const edit = (state: ManifestState): ManifestEdit => ({
       add: [file, ...add],
-      values: { ...garbageValues(content.garbage, dropped), ...values },
+      values: {
+        ...garbageValues(content.garbage, dropped),
+        ...namedValues(state.values, [...contents.named, ...dropped.map(([source]) => source)]),
+        ...values,
+      },
       flushedPosition,
     });
     await manifest.apply(edit, () => {
@@ -98,6 +102,8 @@ class FlushedContents {
   readonly #content: ContentLog;
   readonly #fromBytes: number;
   readonly #garbage: ContentGarbage;
+  /** Files of which entries of this flush name contents. */
+  readonly named = new Set<number>();
   #writer: ContentWriter | undefined;
 
   constructor(content: ContentLog, fromBytes: number, garbage: ContentGarbage) {
@@ -110,7 +116,9 @@ class FlushedContents {
     for await (const batch of batches) {
       this.#garbage.kept(batch);
       for (const [place, entry] of batch.entries()) {
-        if (entry.value.length >= this.#fromBytes) batch[place] = await this.#moved(entry);
+        const handle = contentHandleOf(entry);
+        if (handle !== undefined) this.named.add(handle.file);
+        else if (entry.value.length >= this.#fromBytes) batch[place] = await this.#moved(entry);
       }
       yield batch;
     }

@@ -17,7 +17,8 @@ import { join } from "node:path";
 import { type Clock, systemClock } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import { openWal } from "../../wal/index.ts";
-import { ContentLog } from "../content/index.ts";
+import { contentHandleOf } from "../compaction/content-garbage.ts";
+import { type ContentHandle, ContentLog } from "../content/index.ts";
 import { LogHolder } from "../degradation/log-holder.ts";
 import { WriteQueue } from "../degradation/write-queue.ts";
 import { openManifest } from "../manifest/open-manifest.ts";
@@ -113,7 +114,8 @@ async function open(
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
   const onCommitted = (): void => views.publish(views.current.layers);
-  const contentCatalog = new ManifestContentCatalog(manifest, { deleteObsolete, onCommitted });
+  const hooks = { deleteObsolete, onCommitted };
+  const contentCatalog = new ManifestContentCatalog(manifest, hooks, (source) => memory.names(source));
   const onDamage = (_file: number, error: unknown): void => void damage.told(error);
   const content = await ContentLog.open({ disk, folder, catalog: contentCatalog, onDamage });
   if (!manifest.state.values.has(identityValue)) await manifest.apply({ values: { [identityValue]: randomUUID() } });
@@ -142,6 +144,7 @@ class Recovered {
   readonly #catalog: Catalog;
   readonly #clock: Clock;
   readonly #frozen: MemoryLayer[] = [];
+  #sources: ReadonlySet<number> | undefined;
   #layer = new MemoryLayer();
 
   constructor(options: EngineOptions, catalog: Catalog, clock: Clock) {
@@ -159,6 +162,22 @@ class Recovered {
     this.#layer.source.freeze();
     this.#frozen.unshift(this.#layer);
     this.#layer = new MemoryLayer();
+  }
+
+  /** Whether something in memory names contents that were first written in this file. */
+  names(source: number): boolean {
+    this.#sources ??= new Set([...this.#handles()].map(({ file }) => file));
+    return this.#sources.has(source);
+  }
+
+  *#handles(): Generator<ContentHandle> {
+    for (const { source } of this.layers()) {
+      const cursor = source.cursor();
+      for (cursor.advance(); cursor.valid; cursor.advance()) {
+        const handle = contentHandleOf(cursor.entry());
+        if (handle !== undefined) yield handle;
+      }
+    }
   }
 
   /** Newest first; the first one is to be written to. */

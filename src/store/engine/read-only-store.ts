@@ -113,10 +113,8 @@ async function partsOf(options: StoreOptions, disk: Disk, reading: ManifestReadi
     damage.listen(({ path, offset, reason }) => events.publish({ kind: "damage", path, offset, reason }));
     for (const event of lostLog.events) events.publish(event);
     await openLayers({ disk, folder, cache, state, damage }, segments);
-    const contentCatalog = new ManifestContentCatalog(manifest, {
-      deleteObsolete: refuse,
-      onCommitted: () => undefined,
-    });
+    const hooks = { deleteObsolete: refuse, onCommitted: () => undefined };
+    const contentCatalog = new ManifestContentCatalog(manifest, hooks, () => true);
     const content = ContentLog.forReading({
       ...{ disk, folder, catalog: contentCatalog },
       onDamage: (_file, error) => void damage.told(error),

@@ -75,6 +75,7 @@ export class WritePath {
     const taken = await this.#commit(large?.planned ?? planned, signal);
     // As it was planned first: until it is written, nobody holds a content file for it.
     if (taken === undefined) return await this.#queued(planned);
+    large?.taken();
     const { sequence, durable } = taken;
     if (durability === "durable") {
       try {
@@ -101,6 +102,7 @@ export class WritePath {
       else break;
     }
     const { durable } = this.#take(moved?.planned ?? planned);
+    moved?.taken();
     // So many at a time share a sync; between them everybody else has a turn.
     if (++this.#replayed % replayedTogether === 0) await durable.catch(() => undefined);
   }

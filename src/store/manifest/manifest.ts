@@ -78,10 +78,10 @@ export class Manifest implements AsyncDisposable {
   }
 
   /**
-   * Edits follow one another in the order of the calls; one that goes by the state is a function of it. What an edit names must be durable before, and what it no
-   * longer names is deleted by `deleteObsolete` alone. `onApplied` is called in the turn in which the state changes, so
-   * that nobody pins the one and reads the other. Throws DISK_* where it did not become durable, STORE_CLOSED after
-   * `close`.
+   * Edits follow one another in the order of the calls; one that goes by the state is a function of it. What an edit
+   * names must be durable before, and what it no longer names is deleted by `deleteObsolete` alone. `onApplied` is
+   * called in the turn in which the state changes, so that nobody pins the one and reads the other. Throws DISK_* where
+   * it did not become durable, STORE_CLOSED after `close`.
    */
   apply(
     edited: ManifestEdit | ((state: ManifestState) => ManifestEdit),

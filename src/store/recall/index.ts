@@ -26,12 +26,9 @@ export { hideOlder, hideOlderNow } from "./hide.ts";
 export { MemoryVectorLayer } from "./memory-vector-layer.ts";
 export {
   type RecallCandidate,
-  type RecallScore,
-  type RecallWeights,
   scoreRecall,
-  similarityOf,
 } from "./recall-score.ts";
 export { searchLayers } from "./search.ts";
 export { adoptVectorLayer, SegmentVectorLayer } from "./segment-vector-layer.ts";
-export type { RowFilter, VectorHit, VectorLayer, VectorRow, VectorSettings } from "./vector-layer.ts";
-export { VectorSectionBuilder, type VectorSections } from "./vector-section.ts";
+export type { RowFilter, VectorLayer, VectorRow, VectorSettings } from "./vector-layer.ts";
+export { VectorSectionBuilder } from "./vector-section.ts";

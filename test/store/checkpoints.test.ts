@@ -2,11 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkpointBackendConformance } from "../../resilience/checkpoint/conformance.ts";
-import { type CheckpointBackend, checkpoints } from "../../resilience/index.ts";
-import { openStore } from "../engine/open-store.ts";
-import type { Store } from "../store.ts";
-import { storeCheckpoints } from "./store-checkpoints.ts";
+import { checkpointBackendConformance } from "../../src/resilience/checkpoint/conformance.ts";
+import { type CheckpointBackend, checkpoints } from "../../src/resilience/index.ts";
+import type { Store } from "../../src/store/index.ts";
+import { openStore, storeCheckpoints } from "../../src/store/index.ts";
 
 describe("checkpoints in a store", () => {
   let folder: string;
