@@ -16,7 +16,7 @@ import type { ContentHandle } from "../content/index.ts";
 import { checksumAt, readU64, viewOf } from "../little-endian.ts";
 import { fileName } from "../manifest/names.ts";
 import type { ManifestFile } from "../manifest/state.ts";
-import { DamagedBytes } from "./damaged-bytes.ts";
+import { DamagedBytes, type Unreadable } from "./damaged-bytes.ts";
 
 export interface SalvageContentOptions {
   readonly disk: Disk;
@@ -25,6 +25,8 @@ export interface SalvageContentOptions {
   readonly file: ManifestFile;
   /** A number that no file had. */
   readonly newFileId: number;
+  /** What a device cannot read is lost, or ends it with DISK_IO. Default "lost". */
+  readonly unreadable?: Unreadable;
   readonly signal?: AbortSignal;
 }
 
@@ -63,13 +65,14 @@ async function* readableContents({
   disk,
   folder,
   file,
+  unreadable,
   signal,
 }: SalvageContentOptions): AsyncGenerator<{ readonly handle: ContentHandle; readonly content: Uint8Array }> {
   const path = join(folder, fileName(file));
   if ((await disk.stat(path)) === undefined) return;
   await using damaged = await disk.open(path, "read");
   const sizeBytes = await damaged.sizeBytes();
-  const bytes = new DamagedBytes(damaged, sizeBytes);
+  const bytes = new DamagedBytes(damaged, sizeBytes, unreadable);
   const seen = new Set<string>();
   for (let offset = headerBytes; offset + recordHeadBytes <= sizeBytes; ) {
     signal?.throwIfAborted();

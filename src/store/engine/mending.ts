@@ -8,7 +8,8 @@
  * everything between its first and its last key counts as lost. Nothing of a damaged file is changed, and it goes only
  * when the edit that replaces it is durable.
  *
- * What fails here (a full disk) is tried again with the next maintenance. A device's errors are no damage.
+ * What fails here (a full disk) is tried again with the next maintenance. A device's errors are no damage: where it
+ * cannot read, nothing is written anew, for it may read tomorrow.
  */
 
 import { join } from "node:path";
@@ -128,7 +129,10 @@ export class Mending {
     const lostBefore = decodeLost(manifest.state.values.get(lostValueName(file.id)));
     const log = file.level === 0 ? await this.#logOf(file) : undefined;
     const sections = sectionMaker(this.#port.builders(newFileId), signal);
-    const salvage = await salvageSegment({ disk, folder, file, newFileId, lostBefore, log, sections, signal });
+    const salvage = await salvageSegment({
+      ...{ disk, folder, file, newFileId, lostBefore, log, sections, signal },
+      unreadable: "fail",
+    });
     const prepared = await this.#port.prepared(salvage.file, [layer], salvage.lost);
     const values = { [lostValueName(file.id)]: null, [lostValueName(newFileId)]: encodeLost(salvage.lost) };
     await this.#applied(prepared, () =>
@@ -151,7 +155,7 @@ export class Mending {
     const { signal } = this.#port;
     try {
       await content.replaceDamaged(file.id, async (newFileId) => {
-        const { written } = await salvageContent({ disk, folder, file, newFileId, signal });
+        const { written } = await salvageContent({ disk, folder, file, newFileId, unreadable: "fail", signal });
         return written;
       });
       return true;
