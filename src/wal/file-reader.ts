@@ -1,5 +1,6 @@
 /** Reads through a log file in large chunks, forward for the most part. Memory is bounded by one chunk or one frame. */
 
+import { HoldfastError } from "../base/index.ts";
 import type { DiskFile } from "../disk/index.ts";
 
 const chunkBytes = 1 << 20;
@@ -19,7 +20,10 @@ export class FileReader {
     this.sizeBytes = sizeBytes;
   }
 
-  /** These bytes, or undefined where the file ends before them. Valid until the next call. */
+  /**
+   * These bytes, or undefined where the file ends before them. Valid until the next call. Throws DISK_IO where the
+   * device gives fewer than the file has: what it keeps back is no end of the log.
+   */
   bytesAt(offset: number, length: number): Uint8Array | undefined | Promise<Uint8Array | undefined> {
     if (offset + length > this.sizeBytes) return undefined;
     const from = offset - this.#chunkOffset;
@@ -32,7 +36,17 @@ export class FileReader {
     const count = await this.#file.readAt(chunk, offset);
     this.#chunk = chunk.subarray(0, count);
     this.#chunkOffset = offset;
-    return count < length ? undefined : this.#chunk.subarray(0, length);
+    if (count < length) throw this.#short(offset + count);
+    return this.#chunk.subarray(0, length);
+  }
+
+  #short(endedAt: number): HoldfastError {
+    const { path, sizeBytes } = this;
+    return new HoldfastError("DISK_IO", `reading ${path} ended after ${endedAt} of its ${sizeBytes} bytes`, {
+      hint: "Check the disk, and whether another program changes the file; then try again.",
+      retryable: true,
+      details: { path, endedAt, sizeBytes },
+    });
   }
 
   /** Where these bytes are found first from `offset` on, within `limitBytes`; undefined where they are not. */

@@ -84,7 +84,14 @@ async function recover(options: WalOptions, log: LogFolder): Promise<Found> {
   const end = walk?.end();
   const files = completed(noted, log, walk?.newest?.firstFile ?? 0);
   const warnings = await durabilityWarnings(disk, folder);
-  const recovery = { entries, rolledBack: replay.rolledBack, torn: end?.torn, lost, warnings };
+  const recovery = {
+    isNew: walk === undefined,
+    entries,
+    rolledBack: replay.rolledBack,
+    torn: end?.torn,
+    lost,
+    warnings,
+  };
   const lastGroupNeeds = begun.neededBy(end?.lastGroup ?? []);
   return { log, end, files, recovery, truncatedBefore, lastGroupNeeds };
 }

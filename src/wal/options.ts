@@ -37,6 +37,8 @@ export interface WalOptions {
 
 /** What opening found and did. */
 export interface WalRecovery {
+  /** There was no log: whoever knows that there should be one has lost it. */
+  readonly isNew: boolean;
   readonly entries: number;
   /** Transactions that were begun and never committed nor aborted. */
   readonly rolledBack: number;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { HoldfastError, utf8, utf8Text } from "../base/index.ts";
-import { readWal } from "./index.ts";
+import { faults as diskFaults, SimDisk } from "../disk/index.ts";
+import { openWal, readWal } from "./index.ts";
 import { logFilePath, walFormats } from "./log-file-name.ts";
 import { abandoned, disk, newFolder, reopen, textsOf, writeTexts } from "./testing/log-text.ts";
 
@@ -31,6 +32,20 @@ describe.each(formats)("recovery of the %s form", (format) => {
     }
     expect(counts).toContain(3);
     expect(counts).toContain(1);
+  });
+
+  it("W6: a device that gives less than the file has is an error, and no end of the log", async () => {
+    const simulated = new SimDisk();
+    const wal = await openWal({ disk: simulated, folder: "/log", format });
+    const texts = ["a", "b", "c".repeat(900)];
+    for (const text of texts) await wal.append(utf8(text));
+    const faults = [diskFaults.shortRead({ occurrence: 1, bytes: 600, forever: true })];
+    const opening = openWal({ disk: simulated.restarted({ faults }), folder: "/log" });
+    await expect(opening).rejects.toMatchObject({ code: "DISK_IO", retryable: true });
+    const entries: string[] = [];
+    const onEntry = ({ payload }: { readonly payload: Uint8Array }): unknown => entries.push(utf8Text(payload));
+    await openWal({ disk: simulated.restarted(), folder: "/log", onEntry });
+    expect(entries).toEqual(texts);
   });
 
   it("W6: every flipped byte of a closed log ends in all entries or a typed error with its offset", async () => {

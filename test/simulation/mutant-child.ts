@@ -1,12 +1,13 @@
 /**
- * Runs the small simulation of the log or of the checkpoints on the sources with one marked line taken out (none where
- * no name is given), and prints what it found as JSON.
+ * Runs the small simulation of the log, the checkpoints or the store on the sources with one marked line taken out
+ * (none where no name is given), and prints what it found as JSON.
  */
 
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
-import { withoutMutant } from "./mutants.ts";
+import { type Subject, withoutMutant } from "./mutants.ts";
+import type { SmallReport } from "./small.ts";
 
 const [, , subject, name] = process.argv;
 
@@ -22,8 +23,10 @@ if (name !== undefined) {
 
 // Stacks are not needed, and take a third of the time where every crash is an exception.
 Error.stackTraceLimit = 0;
-const small =
-  subject === "log"
-    ? (await import("./small.ts")).smallSimulation
-    : (await import("./checkpoint-small.ts")).smallCheckpointSimulation;
-process.stdout.write(JSON.stringify(await small()));
+const simulations: Readonly<Record<Subject, () => Promise<() => Promise<SmallReport>>>> = {
+  log: async () => (await import("./small.ts")).smallSimulation,
+  checkpoints: async () => (await import("./checkpoint-small.ts")).smallCheckpointSimulation,
+  store: async () => (await import("./store/small.ts")).smallStoreSimulation,
+};
+const small = await simulations[subject as Subject]();
+process.stdout.write(JSON.stringify(await small()), () => process.exit(0));

@@ -1,7 +1,7 @@
 /**
- * Mutants: lines without which the log or the checkpoints would lose something or believe something wrong. Each is
- * marked in the sources by `// mutant: NAME`; taken out, one at a time, in a process of its own, it must be missed by
- * the simulation. So no sync and no check is there for nothing, and the simulation finds what it is for.
+ * Mutants: lines without which the log, the checkpoints or the store would lose something or believe something wrong.
+ * Each is marked in the sources by `// mutant: NAME`; taken out, one at a time, in a process of its own, it must be
+ * missed by the simulation. So no sync and no check is there for nothing, and the simulation finds what it is for.
  */
 
 import { execFile } from "node:child_process";
@@ -13,7 +13,7 @@ const root = join(import.meta.dirname, "..", "..");
 const mark = /\/\/ mutant: ([a-z0-9-]+)$/;
 
 /** What is simulated, and where its lines are. */
-export const subjects = { log: "src/wal", checkpoints: "src/resilience/checkpoint" } as const;
+export const subjects = { log: "src/wal", checkpoints: "src/resilience/checkpoint", store: "src/store" } as const;
 export type Subject = keyof typeof subjects;
 
 export interface Mutant {
@@ -54,7 +54,7 @@ export function withoutMutant(text: string, name: string): string {
 export async function runMutant(subject: Subject, mutant?: Mutant): Promise<MutantResult> {
   const child = join(import.meta.dirname, "mutant-child.ts");
   const output = await new Promise<string>((resolve) => {
-    const options = { timeout: 120_000, maxBuffer: 1 << 24 };
+    const options = { timeout: 600_000, maxBuffer: 1 << 24 };
     execFile(
       process.execPath,
       [child, subject, ...(mutant === undefined ? [] : [mutant.name])],

@@ -22,7 +22,7 @@ const telling: readonly (readonly Operation[])[] = [
 export interface SmallReport {
   readonly states: number;
   /** What was found, and by what; undefined where all is well. */
-  readonly found: { readonly by: "crash" | "damage" | "fault"; readonly problem: string } | undefined;
+  readonly found: { readonly by: "answer" | "crash" | "damage" | "fault"; readonly problem: string } | undefined;
 }
 
 export async function smallSimulation(): Promise<SmallReport> {

@@ -153,9 +153,8 @@ export class ContentFile {
 
   #record(record: Uint8Array, offset: number): { found: ContentHandle; content: Uint8Array } {
     const view = viewOf(record);
-    if (view.getUint32(0, true) !== checksumAt(this.id, offset, record.subarray(4))) {
-      throw corrupt(this.path, offset, "a content's checksum is wrong");
-    }
+    const isWhole = view.getUint32(0, true) === checksumAt(this.id, offset, record.subarray(4));
+    if (!isWhole) throw corrupt(this.path, offset, "a content's checksum is wrong"); // mutant: content-checksum
     const found = {
       file: readU64(view, 8),
       row: view.getUint32(16, true),

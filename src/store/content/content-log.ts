@@ -200,7 +200,7 @@ export class ContentLog implements AsyncDisposable {
         details: { file: handle.file, row: handle.row, path: this.#options.catalog.pathOf(handle.file), offset: 0 },
       });
     }
-    held.readers++;
+    held.readers++; // mutant: content-readers
     try {
       return await (await this.#opened(held)).read(handle);
     } catch (error) {
@@ -308,7 +308,7 @@ export class ContentLog implements AsyncDisposable {
         copiedEntries++;
       }
       options.signal?.throwIfAborted();
-      await options.beforeCommit?.();
+      await options.beforeCommit?.(); // mutant: content-before-log
       if (copiedEntries > 0) staged = await this.stage(writer);
     } finally {
       await writer.abandon();

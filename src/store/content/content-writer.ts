@@ -117,11 +117,11 @@ export class ContentWriter {
     const [entries, contentBytes] = [this.#written.length, this.#contentBytes];
     this.#output.add(footer({ indexOffset, entries, runs: runs.length, file: this.#file, contentBytes, index }));
     await this.#output.flush();
-    await file.sync();
+    await file.sync(); // mutant: content-sync
     await file.close();
     this.#open = undefined;
     await this.#disk.rename(temporary(this.#path), this.#path);
-    await this.#disk.syncFolder(this.#folder);
+    await this.#disk.syncFolder(this.#folder); // mutant: content-folder-sync
     const sources = runs.map(({ source }) => source);
     return { file: this.#file, entries, sizeBytes: this.#output.offset, contentBytes, sources };
   }

@@ -50,7 +50,7 @@ export class LargeContent {
       await writer.abandon();
       throw error;
     }
-    this.#underWay.add(writer.id);
+    this.#underWay.add(writer.id); // mutant: large-under-way
     let isTaken = false;
     const done = (): void => {
       this.#underWay.delete(writer.id);

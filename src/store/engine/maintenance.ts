@@ -263,7 +263,7 @@ export class Maintenance {
     const tell = await vectors.prepared(layer, isNewer);
     return {
       publish: () => {
-        tell(views.current.layers.filter(isNewer));
+        tell(views.current.layers.filter(isNewer)); // mutant: vectors-told
         views.replace(old, [layer]);
       },
       abandon: () => layer.close(),
@@ -414,7 +414,9 @@ export class Maintenance {
       .map(({ id }) => id);
     if (files.length === 0) return { freedBytes: 0 };
     using present = holds.snapshot();
-    const live = await this.#live([present, ...holds.all], signal);
+    const readers: Pick<Hold, "view" | "atSequence">[] = [present];
+    readers.push(...holds.all); // mutant: content-readers-of-old
+    const live = await this.#live(readers, signal);
     const durable = this.#port.durable();
     durable.catch(() => undefined);
     const { freedBytes } = await content.compact({

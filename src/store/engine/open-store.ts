@@ -18,16 +18,18 @@ import { type Clock, systemClock } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import { openWal } from "../../wal/index.ts";
 import { contentHandleOf } from "../compaction/content-garbage.ts";
+import { hasPrefix } from "../compaction/vector-sections.ts";
 import { type ContentHandle, ContentLog } from "../content/index.ts";
 import { LogHolder } from "../degradation/log-holder.ts";
 import { WriteQueue } from "../degradation/write-queue.ts";
+import { isItemKey } from "../item/item-key.ts";
 import { openManifest } from "../manifest/open-manifest.ts";
 import { identityValue } from "../operations/backup-folder.ts";
 import { SearchFilters } from "../recall/index.ts";
 import { BlockCache } from "../segment/block-cache.ts";
 import type { Store, StoreOptions } from "../store.ts";
 import { Catalog } from "./catalog.ts";
-import { checkLog } from "./check-log.ts";
+import { checkLog, lastEditsError } from "./check-log.ts";
 import { decodeCommit } from "./commit-codec.ts";
 import { ManifestContentCatalog } from "./content-catalog.ts";
 import { DamageReports } from "./damage-reports.ts";
@@ -98,18 +100,19 @@ async function open(
   const damage = new DamageReports();
   await openLayers({ disk, folder, cache, state: manifest.state, damage }, segments);
   const catalog = new Catalog(manifest);
-  const memory = new Recovered(checked, catalog, clock);
+  const memory = new Recovered(checked, catalog, clock, folder);
   const logOptions = { disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" };
   const wal = await openWal({
     ...logOptions,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     onEntry: ({ sequence, payload }) => {
-      if (sequence > manifest.state.flushedPosition) memory.apply(payload, sequence);
+      if (sequence <= manifest.state.flushedPosition) return; // mutant: flushed-position
+      memory.apply(payload, sequence);
     },
   });
   const log = new LogHolder(wal, (firstSequence) => openWal({ ...logOptions, firstSequence }));
   opening.add(() => log.close());
-  checkLog(opened, wal, folder);
+  checkLog(opened, catalog, wal, folder);
   const lostLog = new LostLog(wal.recovery.lost);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
@@ -143,25 +146,37 @@ class Recovered {
   readonly #options: EngineOptions;
   readonly #catalog: Catalog;
   readonly #clock: Clock;
+  readonly #folder: string;
+  /** Before the ids of the last item's collection: the next one is mostly of the same. */
+  #prefix: Uint8Array | undefined;
   readonly #frozen: MemoryLayer[] = [];
   #sources: ReadonlySet<number> | undefined;
   #layer = new MemoryLayer();
 
-  constructor(options: EngineOptions, catalog: Catalog, clock: Clock) {
+  constructor(options: EngineOptions, catalog: Catalog, clock: Clock, folder: string) {
     this.#options = options;
     this.#catalog = catalog;
     this.#clock = clock;
+    this.#folder = folder;
   }
 
   apply(payload: Uint8Array, sequence: number): void {
     const commit = decodeCommit(payload, sequence);
+    for (const { key } of commit) this.#refuseUnknown(key); // mutant: log-collections
     this.#layer.apply(commit);
-    this.#layer.vectors.note(commit, this.#catalog.withVectors, this.#clock);
+    this.#layer.vectors.note(commit, this.#catalog.withVectors, this.#clock); // mutant: vectors-recovered
     const { entries, usedBytes } = this.#layer.source;
     if (entries < this.#options.memtableEntries && usedBytes < this.#options.memtableBytes) return;
     this.#layer.source.freeze();
     this.#frozen.unshift(this.#layer);
     this.#layer = new MemoryLayer();
+  }
+
+  /** A collection is in the manifest before anything is written to it. */
+  #refuseUnknown(key: Uint8Array): void {
+    if (!isItemKey(key) || (this.#prefix !== undefined && hasPrefix(key, this.#prefix))) return;
+    this.#prefix = this.#catalog.all.find(({ prefix }) => hasPrefix(key, prefix))?.prefix;
+    if (this.#prefix === undefined) throw lastEditsError(this.#folder);
   }
 
   /** Whether something in memory names contents that were first written in this file. */

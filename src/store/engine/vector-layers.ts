@@ -67,8 +67,10 @@ export class Vectors {
     if (collections.length === 0) return;
     memory.note(entries, collections, clock, (collection, id, sequence) => {
       if (!this.#warm.has(collection)) return;
-      for (const layer of views.current.layers)
-        if (layer.vectors !== memory) layer.vectors.get(collection)?.hide(id, sequence);
+      for (const layer of views.current.layers) {
+        if (layer.vectors === memory) continue;
+        layer.vectors.get(collection)?.hide(id, sequence); // mutant: vectors-hide
+      }
     });
   }
 
@@ -150,11 +152,12 @@ export class Vectors {
     for (const [place, layer] of layers.entries()) {
       const newer = all[place];
       if (newer === undefined || !("file" in layer)) continue;
-      await hideOlder(newer, present(all.slice(place + 1)), { clock: this.#port.clock, signal });
+      const older = present(all.slice(place + 1));
+      await hideOlder(newer, older, { clock: this.#port.clock, signal }); // mutant: vectors-link-segments
     }
     for (const [place, layer] of layers.entries()) {
       const newer = "file" in layer ? undefined : (all[place] ?? layer.vectors.get(facts.number));
-      if (newer !== undefined) hideOlderNow(newer, present(all.slice(place + 1)));
+      if (newer !== undefined) hideOlderNow(newer, present(all.slice(place + 1))); // mutant: vectors-link-memory
     }
   }
 }

@@ -147,7 +147,7 @@ export class WritePath {
   /** One turn. */
   #take(planned: readonly Planned[]): { readonly sequence: number; readonly durable: Promise<void> } {
     const { views, log, memory, vectors, fallback } = this.#port;
-    for (const change of planned) this.#refuseConflict(change);
+    for (const change of planned) this.#refuseConflict(change); // mutant: conflict
     const entries = entriesOf(planned, views.current);
     const { sequence, durable } = submitted(log.current, encodeCommit(entries));
     const commit = numbered(entries, sequence);

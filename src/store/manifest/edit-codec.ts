@@ -58,9 +58,7 @@ function decodeFile(found: unknown): ManifestFile | undefined {
 function keyOf(found: unknown): Uint8Array | undefined {
   if (typeof found !== "string" || found.length > 2 * keyLimitBytes || !/^(?:[0-9a-f]{2})*$/.test(found))
     return undefined;
-  return Uint8Array.from({ length: found.length / 2 }, (_, place) =>
-    parseInt(found.slice(2 * place, 2 * place + 2), 16),
-  );
+  return new Uint8Array(Buffer.from(found, "hex"));
 }
 
 function isRecord(found: unknown): found is Record<string, unknown> {

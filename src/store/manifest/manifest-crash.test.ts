@@ -31,6 +31,22 @@ async function run(disk: SimDisk, ledger: Ledger): Promise<void> {
 }
 
 describe("a crash of whoever keeps a manifest", () => {
+  it("S8: an edit that the next process reads stays, though the one before was killed ahead of its sync", async () => {
+    const disk = new SimDisk();
+    const { manifest } = await openManifest({ disk, folder });
+    await manifest.apply({ add: [segmentFile(1)], flushedPosition: 1 });
+    disk.crashAtStep(disk.steps + 2);
+    const edit = { add: [segmentFile(2)], remove: [1], flushedPosition: 2 };
+    await expect(manifest.apply(edit)).rejects.toBeInstanceOf(SimCrash);
+    const next = disk.restarted();
+    const read = await openManifest({ disk: next, folder });
+    expect([...read.manifest.state.files.keys()]).toEqual([2]);
+    for (const { disk: survivor } of next.survivors({ limit: 64, random: seededRandom(1) })) {
+      const found = await readManifest({ disk: survivor, folder });
+      expect([...(found?.state.files.keys() ?? [])]).toEqual([2]);
+    }
+  });
+
   it("S8: at every step leaves the state before or the state after, with all its files, whatever survives", async () => {
     const whole: Ledger = { texts: [], acknowledged: 0 };
     const plain = new SimDisk();

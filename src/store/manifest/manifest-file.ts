@@ -29,6 +29,11 @@ export class ManifestFileWriter {
     this.#sizeBytes = endBytes;
   }
 
+  /**
+   * What was read of it is durable when this returns, and that CURRENT names it: a process that was killed may have
+   * written the last edit and not synced it. What the opening deletes by it would be missed if the power then took the
+   * edit back.
+   */
   static async open(
     disk: Disk,
     folder: string,
@@ -36,7 +41,14 @@ export class ManifestFileWriter {
     content: ManifestContent,
   ): Promise<ManifestFileWriter> {
     const file = await disk.open(join(folder, manifestName(manifest)), "read-write");
-    return new ManifestFileWriter(manifest, file, content);
+    try {
+      await file.syncData(); // mutant: manifest-open-sync
+      await disk.syncFolder(folder);
+      return new ManifestFileWriter(manifest, file, content);
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      throw error;
+    }
   }
 
   /** A new file with this state, durable, and named by CURRENT. */
@@ -45,8 +57,8 @@ export class ManifestFileWriter {
     try {
       const writer = new ManifestFileWriter(manifest, file, { edits: 0, link: 0, endBytes: 0 });
       await writer.append(wholeOf(state), state.nextFileId);
-      await disk.syncFolder(folder);
-      await writeCurrent(disk, folder, manifest);
+      await disk.syncFolder(folder); // mutant: manifest-folder-sync
+      await writeCurrent(disk, folder, manifest); // mutant: manifest-current
       return writer;
     } catch (error) {
       // It stays: CURRENT may name it by now. Who opens the folder next finds out.
@@ -66,7 +78,7 @@ export class ManifestFileWriter {
     const place = { manifest: this.manifest, offset: this.#sizeBytes, number: this.#edits, link: this.#link };
     const records = encodeEditRecords(place, body);
     await this.#file.writeAt([records], this.#sizeBytes);
-    await this.#file.syncData();
+    await this.#file.syncData(); // mutant: manifest-sync
     this.#edits++;
     this.#link = linkAfter(this.#link, body);
     this.#sizeBytes += records.length;

@@ -145,7 +145,7 @@ export class Manifest implements AsyncDisposable {
     try {
       await this.#writer.append(edit, nextFileId);
     } catch (error) {
-      this.#isInDoubt = true;
+      this.#isInDoubt = true; // mutant: manifest-doubt
       throw error;
     }
   }

@@ -82,7 +82,7 @@ export function recordAt(
   const lengthBytes = Math.ceil((headBytes + length) / sectorBytes) * sectorBytes;
   if (offset + lengthBytes > bytes.length) return undefined;
   const record = bytes.subarray(offset, offset + lengthBytes);
-  if (view.getUint32(offset, true) !== checksumOf(record, manifest, offset)) return undefined;
+  if (view.getUint32(offset, true) !== checksumOf(record, manifest, offset)) return undefined; // mutant: manifest-crc
   const version = view.getUint32(offset + 8, true);
   if (version !== manifestVersion) return { version };
   if (readU64(view, offset + 24) !== manifest) return undefined;

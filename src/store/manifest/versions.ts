@@ -47,8 +47,9 @@ export class Versions {
 
   /** What no state and no pin names any more. */
   deletable(): ManifestFile[] {
-    const isRead = (id: number): boolean => [...this.#pinned.keys()].some(({ files }) => files.has(id));
-    return [...this.#obsolete.values()].filter(({ id }) => !isRead(id));
+    const deletable = new Map(this.#obsolete);
+    for (const { files } of this.#pinned.keys()) for (const id of files.keys()) deletable.delete(id); // mutant: pinned
+    return [...deletable.values()];
   }
 
   deleted(id: number): void {

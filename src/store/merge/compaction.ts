@@ -116,8 +116,8 @@ class Compaction {
     const isTombstone = entry.kind === entryKind.tombstone;
     if (!isTombstone) this.#options.onDropped?.(entry);
     const tombstone: Entry = isTombstone ? entry : { ...entry, kind: entryKind.tombstone, value: noBytes, expiryMs: 0 };
-    if (this.#options.isBottom) this.#pending.push(tombstone);
-    else this.kept.push(tombstone);
+    if (!this.#options.isBottom) return void this.kept.push(tombstone); // mutant: tombstone
+    this.#pending.push(tombstone);
   }
 
   #drop(cursor: Cursor): void {

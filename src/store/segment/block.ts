@@ -236,7 +236,7 @@ export function blockFault(bytes: Uint8Array, fileId: number, offset: number, ch
   const view = viewOf(bytes);
   if (bytes.length < blockHeaderBytes) return "the block is shorter than its header";
   if (view.getUint32(0, true) !== checksum) return "the block is not the one that the index names";
-  if (checksumAt(fileId, offset, bytes.subarray(4)) !== checksum) return "the checksum of the block is wrong";
+  if (checksumAt(fileId, offset, bytes.subarray(4)) !== checksum) return "the checksum of the block is wrong"; // mutant: block-checksum
   if (view.getUint32(4, true) !== bytes.length) return "the block has another length than the index says";
   return structureFault(bytes, view);
 }

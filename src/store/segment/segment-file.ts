@@ -107,8 +107,8 @@ export class SegmentFile {
   }
 
   check({ type, offset, checksum }: Section, bytes: Uint8Array): void {
-    if (checksumAt(this.fileId, offset, bytes) === checksum) return;
-    throw this.damaged(type, offset, "its checksum is wrong");
+    const isWhole = checksumAt(this.fileId, offset, bytes) === checksum;
+    if (!isWhole) throw this.damaged(type, offset, "its checksum is wrong"); // mutant: section-checksum
   }
 
   damaged(type: number, offset: number, reason: string): HoldfastError {

@@ -157,11 +157,11 @@ export class SegmentWriter implements AsyncDisposable {
       this.#addSection(sectionType.properties, encodeProperties(properties));
       const checksum = this.#addFooter();
       await this.#flush();
-      await this.#file.sync();
+      await this.#file.sync(); // mutant: segment-sync
       await this.#file.close();
       this.#isMoved = true;
       await disk.rename(temporaryPath(this.#options), join(folder, name));
-      await disk.syncFolder(folder);
+      await disk.syncFolder(folder); // mutant: segment-folder-sync
       this.#state = "closed";
       return { fileId, name, sizeBytes: this.#output.offset, checksum, properties };
     } catch (error) {

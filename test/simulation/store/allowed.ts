@@ -26,6 +26,11 @@ export function isBusy(error: unknown): boolean {
   return isTyped(error) && busy.test(error.code);
 }
 
+/** The store was closed while this was under way. */
+export function isClosing(error: unknown): boolean {
+  return isTyped(error) && error.code === "STORE_CLOSED";
+}
+
 export function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? String(error)) : String(error);
 }

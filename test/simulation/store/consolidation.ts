@@ -4,7 +4,7 @@
  */
 
 import type { ConsolidationReport } from "../../../src/store/consolidation/report.ts";
-import { nameOf, reportProblem } from "./latitude.ts";
+import { changedEdge, reportProblem } from "./latitude.ts";
 import type { Consolidate } from "./operations.ts";
 import type { Seen } from "./seen.ts";
 import { matched, seeAll } from "./seen.ts";
@@ -22,8 +22,10 @@ export async function consolidate(world: World, { passes }: Consolidate, isCrowd
     isCrowded || model.doubts > 0 ? undefined : reportProblem(report, model.known(), clock.nowMs());
   const planned = problemOf(plan);
   if (planned !== undefined) throw new Violation(`a dry run: ${planned}`);
+  latitude.isOpen = isCrowded;
   const report = await store.consolidate({ passes });
   latitude.add(report);
+  latitude.isOpen = false;
   const done = problemOf(report);
   if (done !== undefined) throw new Violation(`consolidation: ${done}`);
   if (!isCrowded) world.lastReport = report;
@@ -54,26 +56,35 @@ export async function adoptConsolidation(world: World): Promise<void> {
 
 /** What a report says was done, and was not. */
 function undone(report: ConsolidationReport, { items, edges }: Seen): string | undefined {
+  const written = new Set(report.prototypes.map(({ collection, id }) => itemKey(collection, id)));
   const conflicts = new Set(report.conflicts.map(({ collection, id }) => itemKey(collection, id)));
-  const pruned = new Set(report.pruned.map(({ collection, id }) => itemKey(collection, id)));
-  // NREM comes first: the prototypes that REM wrote anew after it have the κ of their members.
-  const remade = new Set(report.prototypes.map(({ collection, id }) => itemKey(collection, id)));
+  const pruned = new Set(
+    report.pruned
+      .filter(({ reason }) => reason !== "dangling-edge")
+      .map(({ collection, id }) => itemKey(collection, id)),
+  );
   for (const { collection, id, to } of report.kappa) {
-    if (remade.has(itemKey(collection, id))) continue;
-    const item = items.get(itemKey(collection, id));
-    if (item !== undefined && item.kappa !== Math.fround(to) && !conflicts.has(itemKey(collection, id)))
+    const key = itemKey(collection, id);
+    const item = items.get(key);
+    // A prototype that was made anew has a κ of its members too.
+    if (written.has(key) || conflicts.has(key)) continue;
+    if (item !== undefined && item.kappa !== Math.fround(to))
       return `κ of ${id} is ${item.kappa} and was said to become ${to}`;
   }
   for (const { collection, id, reason } of report.pruned)
     if (reason !== "dangling-edge" && items.has(itemKey(collection, id)))
       return `${id} was said to be pruned, and is there`;
-  for (const { collection, id, change } of report.prototypes)
-    if (change !== "removed" && !items.has(itemKey(collection, id)) && !pruned.has(itemKey(collection, id)))
-      return `there is no prototype ${id}`;
-  const last = new Map(report.edges.map((edge) => [nameOf(edge), edge.to && Math.fround(edge.to)]));
+  for (const { collection, id, change } of report.prototypes) {
+    const key = itemKey(collection, id);
+    const isThere = items.has(key);
+    if (conflicts.has(key) || pruned.has(key) || isThere === (change !== "removed")) continue;
+    return `prototype ${id} was said to be ${change}, and is ${isThere ? "" : "not "}there`;
+  }
+  const last = new Map(report.edges.map((one) => [changedEdge(one), one.to]));
   for (const [name, to] of last) {
     const weight = edges.get(name);
-    if (weight !== undefined && weight !== to) return `edge ${name} is ${weight}, not ${to}`;
+    if (weight !== undefined && to !== undefined && weight !== Math.fround(to))
+      return `edge ${name.replaceAll("\0", " ")} is ${weight}, not ${to}`;
   }
   return undefined;
 }

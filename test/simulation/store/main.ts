@@ -5,44 +5,57 @@
  *     npm run simulate:store -- --operations 50000 --seed 7
  *     npm run simulate:store -- --seed 7 --script 500 --shrink        one script, cut as short as it still fails
  *     npm run simulate:store -- --replay failed.json                  a script that was printed
+ *     npm run simulate:store -- --mutants                             each marked line taken out: it must notice
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { systemClock } from "../../../src/base/index.ts";
 import { openStore } from "../../../src/store/engine/open-store.ts";
+import { reportMutants } from "../mutants.ts";
 import type { Script } from "./operations.ts";
 import { runScript } from "./runner.ts";
-import { makeScript } from "./script.ts";
+import { makeScript, type ScriptOptions } from "./script.ts";
 import { printedScript, shrink } from "./shrink.ts";
-import { printedCounts, soak } from "./soak.ts";
+import { printedCounts, soakInThreads } from "./soak.ts";
 
 const { values } = parseArgs({
   options: {
     operations: { type: "string", default: "1000000" },
     seed: { type: "string", default: "1" },
     script: { type: "string", default: "500" },
+    threads: { type: "string", default: String(Math.min(4, availableParallelism())) },
     violations: { type: "string", default: "1" },
     shrink: { type: "boolean", default: false },
     tries: { type: "string", default: "600" },
+    mutants: { type: "boolean", default: false },
     replay: { type: "string" },
     out: { type: "string" },
     without: { type: "string", default: "" },
+    mostly: { type: "string" },
   },
 });
-const without = values.without.split(",");
+const scripts: ScriptOptions = {
+  without: values.without.split(","),
+  ...(values.mostly === undefined ? {} : { mostly: values.mostly as ScriptOptions["mostly"] & string }),
+};
 const progressMs = 5_000;
 const write = (text: string): void => void process.stdout.write(`${text}\n`);
 
-process.exitCode = values.replay !== undefined ? await replay(values.replay) : await simulate();
+process.exitCode = values.mutants
+  ? await reportMutants("store")
+  : values.replay !== undefined
+    ? await replay(values.replay)
+    : await simulate();
 
 async function simulate(): Promise<number> {
   let toldMs = systemClock.monotonicMs();
-  const report = await soak(openStore, {
+  const report = await soakInThreads(Number(values.threads), {
     operations: Number(values.operations),
     seed: Number(values.seed),
     scriptOperations: Number(values.script),
-    without,
+    ...scripts,
     violationLimit: Number(values.violations),
     onScript: (counts, seconds) => {
       if (systemClock.monotonicMs() - toldMs < progressMs) return;
@@ -54,7 +67,7 @@ async function simulate(): Promise<number> {
   write(`${report.seconds.toFixed(1)} s: ${report.violations.length} violations`);
   for (const { seed, at, problem } of report.violations) {
     write(`\nseed ${seed} (--script ${values.script}), operation ${at}: ${problem}`);
-    if (values.shrink) await shorten(makeScript(seed, Number(values.script), without), problem);
+    if (values.shrink) await shorten(makeScript(seed, Number(values.script), scripts), problem);
   }
   return report.violations.length === 0 ? 0 : 1;
 }

@@ -56,6 +56,8 @@ export interface Turn {
   readonly problem: string | undefined;
   /** The states that its commits made one after the other; undefined where not all are known. */
   readonly steps: readonly TurnStep[] | undefined;
+  /** Where not all are known: what a reader may have seen since it began. */
+  readonly passing: readonly State[];
 }
 
 /** No more outcomes than these are looked at; a runner keeps doubts few enough. */
@@ -84,6 +86,12 @@ export class Model {
   /** The highest version that is known to be there. */
   get version(): number {
     return this.#tail.reduce((highest, { version = 0 }) => Math.max(highest, version), this.#baseVersion);
+  }
+
+  /** The highest version that was acknowledged as durable. */
+  get durableVersion(): number {
+    const durable = this.#tail.filter(({ fate }) => fate === "durable");
+    return durable.reduce((highest, { version = 0 }) => Math.max(highest, version), this.#baseVersion);
   }
 
   /** Commits of which nobody knows. */
@@ -136,10 +144,12 @@ export class Model {
     this.#forget();
     this.#tail = this.#tail.filter(({ fate }) => fate !== "refused");
     const problem = this.#order();
-    const steps = problem === undefined && this.doubts === 0 ? this.#stepsOf(this.#turn) : undefined;
+    const isKnown = problem === undefined && this.doubts === 0;
+    const steps = isKnown ? this.#stepsOf(this.#turn) : undefined;
+    const passing = problem === undefined && !isKnown ? this.#passing(this.#turn) : [];
     this.#turn++;
     if (problem === undefined) this.#settle();
-    return { problem, steps };
+    return { problem, steps, passing };
   }
 
   /** The process has ended in the middle of it: what was not answered by now never will be. */
@@ -212,6 +222,21 @@ export class Model {
       if (commit.turn >= turn) steps.push({ state: state.copy(), commit });
     }
     return steps.length === 0 ? [{ state, commit: undefined }] : steps;
+  }
+
+  #passing(turn: number): State[] {
+    const states: State[] = [];
+    for (const order of this.#orders()) {
+      const state = this.#base.copy();
+      for (const commit of order) {
+        if (commit.turn >= turn || commit.fate === "queued") states.push(state.copy());
+        if (isDoubtful(commit) && !state.permits(commit.changes, commit.nowMs)) break;
+        state.apply(commit.changes, factsOf(commit));
+      }
+      states.push(state);
+      if (states.length >= outcomeLimit) break;
+    }
+    return states;
   }
 
   #forget(): void {

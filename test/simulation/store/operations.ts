@@ -2,6 +2,7 @@
 
 import type { ConsolidationPass } from "../../../src/store/consolidation/report.ts";
 import type { EdgeInput } from "../../../src/store/item/item.ts";
+import type { Slowness } from "./slow-disk.ts";
 import type { InputSpec } from "./values.ts";
 
 /** Which version a conditional write names: the one that is there, another one, or none. */
@@ -48,6 +49,15 @@ export type Read =
       /** Only this group of the metadata; as a rule, or as a function. */
       readonly group?: number;
       readonly rule?: "text" | "function";
+    }
+  | {
+      readonly op: "recall";
+      readonly collection: string;
+      /** Of an embedding; without one, activation alone brings things to mind. */
+      readonly tag?: number;
+      readonly from: readonly string[];
+      readonly k: number;
+      readonly use: boolean;
     };
 
 export type Work = { readonly op: "flush" | "compact" | "maintain" } | CompactContent;
@@ -127,7 +137,16 @@ export type Operation =
   | { readonly op: "everything" }
   | { readonly op: "intruder"; readonly readOnly: boolean }
   | { readonly op: "mistake"; readonly collection: string; readonly which: number }
-  | { readonly op: "rot"; readonly file: number; readonly offset: number; readonly bit: number };
+  | Rot;
+
+/** On a copy of the disk: a bit has turned, a file is gone, a file's end was never written, or the log is gone. */
+export interface Rot {
+  readonly op: "rot";
+  readonly what: "bit" | "file" | "end" | "log";
+  readonly file: number;
+  readonly offset: number;
+  readonly bit: number;
+}
 
 export interface ScriptSettings {
   readonly collections: readonly {
@@ -142,6 +161,9 @@ export interface ScriptSettings {
   readonly cacheBytes: number;
   readonly contentFromBytes: number;
   readonly manual: boolean;
+  /** Before all else a store is begun on a disk of its own, and the power goes in place of this step. */
+  readonly firstCut: number;
+  readonly slow?: Slowness;
 }
 
 export interface Script {

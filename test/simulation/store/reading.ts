@@ -3,7 +3,7 @@
 import type { Item } from "../../../src/store/item/item.ts";
 import type { CollectionReader, SearchOptions } from "../../../src/store/store.ts";
 import type { Read, ScanSpec, ScriptSettings } from "./operations.ts";
-import { edgeName, itemKey, itemProblem, type State, type StoredItem } from "./state.ts";
+import { distance, edgeName, itemKey, itemProblem, type State, type StoredItem } from "./state.ts";
 import { embeddingOf } from "./values.ts";
 
 /** Says what is wrong with the answer if the store holds this state, or undefined. */
@@ -11,6 +11,8 @@ export type Judge = (state: State) => string | undefined;
 
 export interface ReadRules {
   readonly settings: ScriptSettings;
+  /** Others write meanwhile. */
+  readonly isCrowded?: boolean;
   readonly nowMs: number;
 }
 
@@ -18,6 +20,7 @@ const distanceTolerance = 1e-4;
 
 /** What is judged as of one state each: `getMany` asks for one after the other. */
 export async function answers(reader: CollectionReader, read: Read, rules: ReadRules): Promise<readonly Judge[]> {
+  if (read.op === "recall") return await recall(reader, read, rules);
   if (read.op !== "getMany") return [await answer(reader, read, rules)];
   const { ids, collection } = read;
   const items = await reader.getMany(ids);
@@ -29,7 +32,7 @@ export async function answers(reader: CollectionReader, read: Read, rules: ReadR
 
 async function answer(
   reader: CollectionReader,
-  read: Exclude<Read, { op: "getMany" }>,
+  read: Exclude<Read, { op: "getMany" | "recall" }>,
   rules: ReadRules,
 ): Promise<Judge> {
   const { nowMs } = rules;
@@ -49,7 +52,7 @@ async function answer(
       const edges = await reader.neighbours(read.id, { direction: read.direction });
       const found = new Map(edges.map((edge) => [edgeName(collection, edge), edge.weight]));
       if (found.size !== edges.length) return () => `an edge of ${read.id} came twice`;
-      return (state) => edgesProblem(state, state.neighbours(collection, read.id, read.direction), found, nowMs);
+      return (state) => edgesProblem(state.neighbours(collection, read.id, read.direction), found);
     }
     case "within": {
       const found = await reader.within(read.id, read.steps);
@@ -76,19 +79,14 @@ export function scanProblem(
   });
 }
 
-/** Edges that leave what has expired may be shown or not. */
+/** Edges stay when their ends expire, until consolidation takes them away. */
 export function edgesProblem(
-  state: State,
   wanted: ReadonlyMap<string, number>,
   found: ReadonlyMap<string, number>,
-  nowMs: number,
 ): string | undefined {
-  for (const name of new Set([...wanted.keys(), ...found.keys()])) {
-    const [collection, id] = name.split("\0") as [string, string];
-    if (wanted.get(name) === found.get(name)) continue;
-    const isExpired = state.items().has(itemKey(collection, id)) && state.get(collection, id, nowMs) === undefined;
-    if (!isExpired) return `edge ${name.replaceAll("\0", " ")} is ${found.get(name)}, in place of ${wanted.get(name)}`;
-  }
+  for (const name of new Set([...wanted.keys(), ...found.keys()]))
+    if (wanted.get(name) !== found.get(name))
+      return `edge ${name.replaceAll("\0", " ")} is ${found.get(name)}, in place of ${wanted.get(name)}`;
   return undefined;
 }
 
@@ -152,6 +150,53 @@ async function search(
       return undefined;
     });
   };
+}
+
+/**
+ * Recall asks for one thing after the other: what is near, what activation reaches, then the items. Each item is judged
+ * by itself; how near it is, and that none was overlooked, where nobody wrote meanwhile.
+ */
+async function recall(
+  reader: CollectionReader,
+  read: Extract<Read, { op: "recall" }>,
+  { settings, nowMs, isCrowded = false }: ReadRules,
+): Promise<readonly Judge[]> {
+  const { collection, tag, from, k, use } = read;
+  const query = tag === undefined ? undefined : embeddingOf(tag);
+  const found = await reader.recall({ ...(query === undefined ? {} : { embedding: query }), from, k, use });
+  const metric = settings.collections.find(({ name }) => name === collection)?.metric ?? "cosine";
+  const ids = found.map(({ item }) => item.id);
+  const isUnsorted = found.some(({ score }, place) => place > 0 && found[place - 1]!.score < score);
+  if (new Set(ids).size !== ids.length || isUnsorted || ids.length > k || ids.some((id) => from.includes(id)))
+    return [() => `recall gave ${found.map(({ item, score }) => `${item.id}: ${score}`)}`];
+  const judges = found.map(({ item, similarity, kappa }): Judge => {
+    const apart = query && item.embedding && distance(metric, query, item.embedding);
+    const near = apart === undefined ? 0 : similarityOf(metric, apart);
+    return (state) => {
+      const problem = itemProblem(state.get(collection, item.id, nowMs), item);
+      if (problem !== undefined) return labelled(item.id, `recalled: ${problem}`);
+      if (kappa !== item.kappa) return `${item.id} was recalled by the κ ${kappa}, and has ${item.kappa}`;
+      const isOff = !isCrowded && Math.abs(near - similarity) > distanceTolerance;
+      return isOff ? `${item.id} was recalled at a similarity of ${similarity}, not ${near}` : undefined;
+    };
+  });
+  if (isCrowded || query === undefined || k < recallAll) return judges;
+  const isWanted = ([id, { embedding }]: readonly [string, StoredItem]): boolean =>
+    embedding !== undefined && !ids.includes(id) && !from.includes(id);
+  const missing = (state: State): string | undefined => state.scan(collection, {}, nowMs).find(isWanted)?.[0];
+  const complete: Judge = (state) => {
+    const id = missing(state);
+    return id === undefined ? undefined : `${id} was not recalled`;
+  };
+  return [...judges, complete];
+}
+
+/** More than there are. */
+const recallAll = 100;
+
+function similarityOf(metric: "cosine" | "dot" | "l2", apart: number): number {
+  if (metric === "cosine") return 1 - apart / 2;
+  return metric === "l2" ? 1 / (1 + Math.sqrt(apart)) : (1 - apart / (1 + Math.abs(apart))) / 2;
 }
 
 /** In any of these states each answer is right; else what is wrong in the last of them. */

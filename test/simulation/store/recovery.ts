@@ -4,7 +4,7 @@
  */
 
 import { type Random, seededRandom } from "../../../src/base/index.ts";
-import type { SimDisk } from "../../../src/disk/index.ts";
+import { SimDisk } from "../../../src/disk/index.ts";
 import type { SimDiskOptions } from "../../../src/disk/simulated/sim-disk.ts";
 import { isTyped, stackOf } from "./allowed.ts";
 import { outcomeLimit } from "./model.ts";
@@ -13,6 +13,8 @@ import { type Match, matched, type Seen, seeAll, shownSeen } from "./seen.ts";
 import { type Outcome, openSession, type Session, Violation } from "./session.ts";
 import type { State } from "./state.ts";
 import type { World } from "./world.ts";
+
+const firstSurvivors = 10;
 
 interface Found {
   readonly session: Session;
@@ -68,6 +70,15 @@ export async function begin(world: World, random: Random): Promise<void> {
     disk.crashAtStep(disk.steps + 1);
     world.disk = leftOf(disk, random() < 0.5, random);
   }
+}
+
+/** A store that was being made when the power went is empty, or whole. */
+export async function cutFirstOpening(world: World, random: Random): Promise<void> {
+  const disk = new SimDisk();
+  disk.crashAtStep(world.settings.firstCut);
+  await see(world, disk);
+  for (let count = 0; disk.hasCrashed && count < firstSurvivors; count++)
+    await checkSurvivor(world, leftOf(disk, false, random), random);
 }
 
 async function startAnew(world: World): Promise<void> {

@@ -35,7 +35,7 @@ describe("scripts of the store", () => {
 
   it("do everything that a store can be asked for", () => {
     const wanted = (
-      "put delete update link unlink write get peek getMany scan neighbours within search flush compact maintain " +
+      "put delete update link unlink write get peek getMany scan neighbours within search recall flush compact maintain " +
       "compactContent consolidate together cut start join snapshot readSnapshot closeSnapshot openScan pullScan use " +
       "advance reopen everything intruder mistake rot"
     ).split(" ");

@@ -23,11 +23,20 @@ import type {
 import type { ContentSpec, InputSpec } from "./values.ts";
 
 const strangeIds = ["é", "\u{1f375}", "\uffee", "a/b/c", "a", " ", "A".repeat(300), "zz\u0001"];
+/** A little more than what goes through the log. */
+const largeBytes = 262_150;
 const edgeTypes = ["knows", "follows"];
 
-/** `without` names operations that are left out. */
-export function makeScript(seed: number, operationCount: number, without: readonly string[] = []): Script {
-  const script = new ScriptMaker(seed).make(operationCount);
+export interface ScriptOptions {
+  /** Operations that are left out. */
+  readonly without?: readonly string[];
+  /** An operation that is half of all. */
+  readonly mostly?: keyof typeof usualWeights;
+}
+
+export function makeScript(seed: number, operationCount: number, options: ScriptOptions = {}): Script {
+  const { without = [], mostly } = options;
+  const script = new ScriptMaker(seed, mostly).make(operationCount);
   const isWanted = (operation: Operation): boolean =>
     !without.includes(operation.op === "readSnapshot" ? operation.read.op : operation.op);
   const operations = script.operations.filter(isWanted).map((operation): Operation => {
@@ -46,9 +55,11 @@ class ScriptMaker {
   readonly #conditionShare: number;
   readonly #crashShare: number;
   readonly #faultShare: number;
+  /** Of contents that do not go through the log. */
+  readonly #largeShare: number;
   #tags = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, mostly?: keyof typeof usualWeights) {
     this.#seed = seed;
     this.#random = seededRandom(seed);
     this.#settings = this.#makeSettings();
@@ -56,9 +67,12 @@ class ScriptMaker {
     this.#conditionShare = this.#pick([0, 0.2, 0.6]);
     this.#crashShare = this.#pick([0.003, 0.01, 0.04]);
     this.#faultShare = this.#pick([0, 0.3, 0.8]);
-    this.#weights = new Map(
+    this.#largeShare = this.#chance(0.06) ? 0.05 : 0;
+    const weights = new Map<string, number>(
       Object.entries(usualWeights).map(([name, weight]) => [name, weight * this.#pick([0, 0.3, 1, 1, 3])]),
     );
+    const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0);
+    this.#weights = mostly === undefined ? weights : weights.set(mostly, total);
   }
 
   make(operationCount: number): Script {
@@ -93,6 +107,15 @@ class ScriptMaker {
       cacheBytes: this.#pick([0, 4_096, 1 << 20]),
       contentFromBytes: this.#pick([32, 64, 64, 400, 4_096]),
       manual: this.#chance(0.4),
+      firstCut: 1 + this.#below(30),
+      ...(this.#chance(0.3)
+        ? {
+            slow: {
+              path: this.#pick(["/log/", "/log/", "segment", "content", "manifest"]),
+              turns: this.#pick([2, 12]),
+            },
+          }
+        : {}),
     };
   }
 
@@ -140,7 +163,13 @@ class ScriptMaker {
       case "mistake":
         return { op: "mistake", collection: this.#collection(), which: this.#below(20) };
       case "rot":
-        return { op: "rot", file: this.#below(1_000), offset: this.#random(), bit: this.#below(8) };
+        return {
+          op: "rot",
+          what: this.#pick(["bit", "bit", "bit", "file", "end", "log"]),
+          file: this.#below(1_000),
+          offset: this.#random(),
+          bit: this.#below(8),
+        };
       default:
         return this.#read();
     }
@@ -197,6 +226,7 @@ class ScriptMaker {
   }
 
   #content(): ContentSpec {
+    if (this.#chance(this.#largeShare)) return { kind: this.#pick(["bytes", "text"]), sizeBytes: largeBytes };
     const sizeBytes = this.#pick([0, 1, 20, 60, 64, 70, 200, 500, 1_200, this.#chance(0.02) ? 20_000 : 30]);
     return { kind: this.#pick(["bytes", "text", "json"]), sizeBytes };
   }
@@ -212,7 +242,18 @@ class ScriptMaker {
 
   #read(): Read {
     const collection = this.#collection();
-    const op = this.#pick(["get", "get", "peek", "getMany", "scan", "scan", "neighbours", "within", "search"] as const);
+    const op = this.#pick([
+      "get",
+      "get",
+      "peek",
+      "getMany",
+      "scan",
+      "scan",
+      "neighbours",
+      "within",
+      "search",
+      "recall",
+    ] as const);
     switch (op) {
       case "get":
       case "peek":
@@ -225,6 +266,17 @@ class ScriptMaker {
         return { op, collection, id: this.#id(), direction: this.#pick(["out", "in", "both"]) };
       case "within":
         return { op, collection, id: this.#id(), steps: this.#below(4) };
+      case "recall": {
+        const vectors = this.#settings.collections.filter(({ metric }) => metric !== undefined);
+        return {
+          op,
+          collection: this.#pick(vectors).name,
+          ...(this.#chance(0.7) ? { tag: this.#below(1_000_000) } : {}),
+          from: this.#ids(this.#below(3)),
+          k: this.#pick([1, 3, 100]),
+          use: this.#chance(0.5),
+        };
+      }
       case "search": {
         const vectors = this.#settings.collections.filter(({ metric }) => metric !== undefined);
         const rule = this.#pick(["text", "function"] as const);

@@ -84,11 +84,11 @@ export function matched(seen: Seen, state: State, latitude: Latitude, nowMs: num
     }
     settled.setItem(key, storedOf(found));
   }
-  const edges = edgesMatch(seen, state, latitude, nowMs, settled);
+  const edges = edgesMatch(seen, state, latitude, settled);
   return edges === undefined ? { state: settled } : { problem: edges };
 }
 
-function edgesMatch(seen: Seen, state: State, latitude: Latitude, nowMs: number, settled: State): string | undefined {
+function edgesMatch(seen: Seen, state: State, latitude: Latitude, settled: State): string | undefined {
   const wanted = new Map(state.edges());
   for (const name of new Set([...wanted.keys(), ...seen.edges.keys()])) {
     const weight = seen.edges.get(name);
@@ -97,16 +97,16 @@ function edgesMatch(seen: Seen, state: State, latitude: Latitude, nowMs: number,
     else wanted.set(name, weight);
     settled.setEdge(name, weight);
   }
-  return edgesProblem(state, wanted, seen.edges, nowMs);
+  return edgesProblem(wanted, seen.edges);
 }
 
 function mayDiffer(key: string, wanted: StoredItem | undefined, found: Item | undefined, latitude: Latitude): boolean {
-  if (latitude.prototypes.has(key)) return true;
+  if (latitude.mayBePrototype(key)) return true;
   if (found === undefined) return latitude.pruned.has(key);
   if (wanted === undefined) return false;
   // Written anew after it was pruned, it begins as a new item does.
   const isReborn = latitude.pruned.has(key) && sameContent(wanted.content, found.content);
-  const mayHaveKappa = latitude.kappa.get(key)?.has(found.kappa) === true || isReborn;
+  const mayHaveKappa = latitude.mayHaveKappa(key, wanted.kappa, found.kappa) || isReborn;
   const { kappa, pinned, createdMs } = isReborn ? found : { ...wanted, kappa: found.kappa };
   return mayHaveKappa && itemProblem({ ...wanted, kappa, pinned, createdMs }, found) === undefined;
 }

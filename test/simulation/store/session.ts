@@ -16,6 +16,7 @@ import type {
 } from "../../../src/store/store.ts";
 import { stackOf } from "./allowed.ts";
 import type { ScanSpec, ScriptSettings } from "./operations.ts";
+import { slowDisk } from "./slow-disk.ts";
 import type { State, StoredItem } from "./state.ts";
 import { dimension } from "./values.ts";
 
@@ -120,7 +121,15 @@ async function opened(
   };
   // What merges learn by the way no report says.
   const learns = { consolidation: "manual" } as const;
-  const store = await openStore({ folder, disk, clock, background: "slices", onEvent, ...sizes, ...learns });
+  const store = await openStore({
+    folder,
+    disk: slowDisk(disk, settings.slow),
+    clock,
+    background: "slices",
+    onEvent,
+    ...sizes,
+    ...learns,
+  });
   const collections = new Map<string, Collection>();
   for (const { name, metric, quantisation = "none", uses = "explicit" } of settings.collections) {
     const vectors = metric === undefined ? {} : { vectors: { dimension, metric, quantisation } };

@@ -1,12 +1,8 @@
 import { expect, it } from "vitest";
-import { openStore } from "../../../src/store/engine/open-store.ts";
-import { printedCounts, soak } from "./soak.ts";
-
-/** What the engine has yet to learn. */
-const without = ["search", "consolidate"];
+import { printedCounts, soakInThreads } from "./soak.ts";
 
 it("S1: 50,000 random operations, crashes and faults leave what the model has", async () => {
-  const report = await soak(openStore, { operations: 50_000, seed: 1, without });
+  const report = await soakInThreads(2, { operations: 50_000, seed: 1 });
   process.stdout.write(`${printedCounts(report)}; ${report.seconds.toFixed(1)} s\n`);
   expect(report.violations).toEqual([]);
   expect(report.operations).toBeGreaterThanOrEqual(50_000);

@@ -81,17 +81,18 @@ class TurnRun {
       case "neighbours":
       case "within":
       case "search":
-        return await this.#read(operation);
+      case "recall":
+        return await this.#read(operation, isCrowded);
       default:
         this.#writes.push(await ask(operation satisfies Write, this.#session, this.#world.model));
     }
   }
 
-  async #read(read: Read): Promise<void> {
+  async #read(read: Read, isCrowded: boolean): Promise<void> {
     const { model, settings } = this.#world;
     const begunAt = model.event();
     try {
-      const rules = { settings, nowMs: this.#session.clock.nowMs() };
+      const rules = { settings, nowMs: this.#session.clock.nowMs(), isCrowded };
       const judges = await answers(this.#session.collection(read.collection), read, rules);
       this.#reads.push({ read, judges, begunAt, endedAt: model.event() });
     } catch (error) {
@@ -137,7 +138,7 @@ class TurnRun {
     if (this.#isConsolidated) return;
     for (const answered of this.#reads) {
       counts.answers++;
-      const states = turn.steps === undefined ? [...model.live(), ...this.#before] : statesOf(turn.steps, answered);
+      const states = turn.steps === undefined ? [...turn.passing, ...this.#before] : statesOf(turn.steps, answered);
       const problem = verdict(answered.judges, states);
       if (problem !== undefined) throw new Violation(`${printed(answered.read)}: ${problem}`);
     }
