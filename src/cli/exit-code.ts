@@ -18,11 +18,16 @@ const usageErrors = new Set([
   "ONNX_BIND_TYPE",
   "TENSOR_BAD_STRATEGY",
   "FORGE_BAD_OPTION",
+  "STORE_OPTION",
+  "STORE_ID",
+  "STORE_COLLECTION",
 ]);
+
+const missing = new Set(["DISK_NOT_FOUND", "WAL_MISSING", "STORE_MISSING", "STORE_NOT_FOUND", "STORE_BACKUP_MISSING"]);
 
 export function exitCodeOf(error: HoldfastError): number {
   if (error.code.startsWith("CLI_") || usageErrors.has(error.code)) return exitCodes.usage;
-  if (error.code === "DISK_NOT_FOUND" || error.code === "WAL_MISSING") return exitCodes.notFound;
+  if (missing.has(error.code)) return exitCodes.notFound;
   if (error.code === "DISK_LOCKED" || error.code === "STORE_LOCKED") return exitCodes.locked;
   return exitCodes.failed;
 }

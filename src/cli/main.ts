@@ -8,6 +8,7 @@ import { compileCommand, compileHelp } from "./commands/compile.ts";
 import { inspectCommand, inspectHelp } from "./commands/inspect.ts";
 import { jobsCommand, jobsHelp } from "./commands/jobs.ts";
 import { runCommand, runHelp } from "./commands/run.ts";
+import { storeCommand, storeHelp } from "./commands/store.ts";
 import { verifyCommand, verifyHelp } from "./commands/verify.ts";
 import { walCommand, walHelp } from "./commands/wal.ts";
 import { exitCodeOf, exitCodes } from "./exit-code.ts";
@@ -26,6 +27,7 @@ const commands: Readonly<Record<string, Command>> = {
   inspect: { summary: "show a model's or an artifact's parts", help: inspectHelp, run: inspectCommand },
   verify: { summary: "check an artifact against its manifest and the reference", help: verifyHelp, run: verifyCommand },
   jobs: { summary: "list jobs, finish those that were cut off", help: jobsHelp, run: jobsCommand },
+  store: { summary: "ask, check, back up, dump and compact a store", help: storeHelp, run: storeCommand },
   wal: { summary: "inspect, verify or repair a write-ahead log", help: walHelp, run: walCommand },
 };
 

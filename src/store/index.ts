@@ -14,6 +14,7 @@ export type {
   Pruned,
 } from "./consolidation/report.ts";
 export { type StoreCheckOptions, storeCheck } from "./degradation/store-check.ts";
+export { type ClosedStoreOptions, type RestoreStoreOptions, restoreStore, verifyStore } from "./engine/closed-store.ts";
 export { openStore } from "./engine/open-store.ts";
 export { type ReadItemsOptions, readItems } from "./engine/read-items.ts";
 export type { Direction } from "./graph/edge.ts";
@@ -31,11 +32,17 @@ export type {
   WriteOptions,
   WriteResult,
 } from "./item/item.ts";
+export type { BackupProgress, BackupReport } from "./operations/backup.ts";
+export { type DumpOptions, dump, type LoadOptions, type LoadReport, load } from "./operations/dump-store.ts";
+export type { Finding } from "./operations/findings.ts";
+export type { RestoreReport } from "./operations/restore.ts";
+export type { VerifyReport } from "./operations/verify-store.ts";
 export type {
   Collection,
   CollectionReader,
   CollectionSettings,
   EdgeOf,
+  EdgeScanOptions,
   LostRange,
   Recalled,
   RecallQuery,
@@ -45,9 +52,11 @@ export type {
   SearchOptions,
   SearchResult,
   Store,
+  StoreBackupOptions,
   StoreEvent,
   StoreOptions,
   StoreSnapshot,
   StoreStatistics,
+  StoreVerifyOptions,
 } from "./store.ts";
 export * from "./vector/index.ts";

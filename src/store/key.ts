@@ -53,6 +53,13 @@ export function boundsOf({ from = firstKey, to, prefix }: KeyRange): KeyBounds {
   };
 }
 
+/** The first key after this one. */
+export function keyAfter(key: Uint8Array): Uint8Array {
+  const after = new Uint8Array(key.length + 1);
+  after.set(key);
+  return after;
+}
+
 /** The first key that is after all with this prefix; undefined where all later ones have it. */
 export function afterPrefix(prefix: Uint8Array): Uint8Array | undefined {
   let length = prefix.length;

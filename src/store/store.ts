@@ -24,6 +24,8 @@ import type {
   WriteOptions,
   WriteResult,
 } from "./item/item.ts";
+import type { BackupProgress, BackupReport } from "./operations/backup.ts";
+import type { VerifyReport } from "./operations/verify-store.ts";
 import type { VectorMetric } from "./vector/index.ts";
 
 export interface CollectionSettings {
@@ -53,6 +55,17 @@ export interface ScanOptions {
   readonly limit?: number;
   /** Contents stay where they are: `content` of what is in the content log is null. Default true. */
   readonly withContent?: boolean;
+  /**
+   * Passes over what was lost, and everything of which it is in doubt whether it is the newest version. Default false:
+   * a scan ends with STORE_LOST where it comes to a lost range.
+   */
+  readonly skipLost?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface EdgeScanOptions {
+  /** As for scans. Default false. */
+  readonly skipLost?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -120,6 +133,8 @@ export interface CollectionReader {
   scanBatches(options?: ScanOptions): AsyncGenerator<Item[], void>;
   search(embedding: Float32Array, options?: SearchOptions): Promise<SearchResult>;
   neighbours(id: string, options?: NeighbourOptions): Promise<EdgeOf[]>;
+  /** All edges that leave items of this collection, by source, type and target; those too whose items are gone. */
+  scanEdges(options?: EdgeScanOptions): AsyncGenerator<EdgeOf, void>;
   /** Every item within so many steps, with its distance. */
   within(id: string, steps: number, options?: WalkOptions): Promise<Map<string, number>>;
   /** What these bring to mind: activation by id, the strongest first. */
@@ -229,12 +244,25 @@ export interface StoreStatistics {
   readonly lost: readonly LostRange[];
 }
 
-/** Keys between which something was lost: reading there throws STORE_LOST until it is written anew or accepted. */
+/**
+ * Keys between which something was lost: reading there throws STORE_LOST until it is written anew or accepted. Where
+ * both are empty it is about the log: nobody knows which keys, and nothing stands in the way of readers.
+ */
 export interface LostRange {
   readonly from: string;
   readonly to: string;
   readonly path: string;
   readonly offset: number;
+}
+
+export interface StoreVerifyOptions {
+  readonly onProgress?: (progress: BackupProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface StoreBackupOptions {
+  readonly onProgress?: (progress: BackupProgress) => void;
+  readonly signal?: AbortSignal;
 }
 
 export type StoreEvent =
@@ -276,6 +304,18 @@ export interface Store extends AsyncDisposable {
   }>;
   /** Raises κ of what was used, links it, makes prototypes, prunes. One at a time (STORE_CONSOLIDATION_RUNNING). */
   consolidate(options?: ConsolidateOptions): Promise<ConsolidationReport>;
+  /**
+   * Checks every byte of the segments and contents of this moment, and changes nothing. Damage is a finding of the
+   * report, never an error.
+   */
+  verify(options?: StoreVerifyOptions): Promise<VerifyReport>;
+  /** Flushes, and copies this moment into a folder, while everything goes on. Throws STORE_BACKUP_TARGET. */
+  backup(target: string, options?: StoreBackupOptions): Promise<BackupReport>;
+  /**
+   * What was lost counts no longer: under the lost keys older versions are shown again where there are any, and items
+   * that were deleted there may come back. Returns what was accepted.
+   */
+  acceptLoss(): Promise<readonly LostRange[]>;
   /**
    * For `storeCheck`: writes and syncs a test entry, and verifies the next of the segments. On a store that is degraded
    * it looks whether the disk works again, and lets recovery begin at once where it does.

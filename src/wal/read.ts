@@ -16,6 +16,8 @@ export interface ReadOptions {
 export interface ReadWalOptions extends ReadOptions {
   /** With this, damage is reported and passed over (W6, salvage); without, it is thrown as WAL_CORRUPT. */
   readonly onLoss?: (loss: WalLoss) => void;
+  /** What was truncated is read too, as far as its files are still there. Default false. */
+  readonly withTruncated?: boolean;
 }
 
 /**
@@ -31,11 +33,12 @@ export async function* readLog(
   disk: Disk,
   folder: string,
   log: LogFolder,
-  options: WalkOptions & ReadOptions,
+  options: WalkOptions & ReadOptions & Pick<ReadWalOptions, "withTruncated">,
 ): AsyncGenerator<WalEntry> {
   const walk = await LogWalk.open(disk, folder, log, options);
   if (walk === undefined) return;
-  const replay = new TransactionReplay(Math.max(options.from ?? 0, walk.newest?.truncatedBefore ?? 0));
+  const truncatedBefore = options.withTruncated === true ? 0 : (walk.newest?.truncatedBefore ?? 0);
+  const replay = new TransactionReplay(Math.max(options.from ?? 0, truncatedBefore));
   yield* committed(walk, replay, folder, options);
 }
 

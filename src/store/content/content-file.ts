@@ -88,7 +88,7 @@ export class ContentFile {
   /** The content of the handle, which must be one of this file's. */
   async read(handle: ContentHandle): Promise<Uint8Array> {
     const place = this.#find(handle);
-    if (place === -1) throw corrupt(this.path, headerBytes, `row ${handle.row} of file ${handle.file} is not there`);
+    if (place === -1) throw missing(this.path, handle);
     const offset = this.#index.offsets[place]!;
     const record = await bytesAt(this.#disk, this.path, offset, recordHeadBytes + this.#index.lengths[place]!);
     const { found, content } = this.#record(record, offset);
@@ -178,6 +178,14 @@ export class ContentFile {
     }
     return -1;
   }
+}
+
+/** The index is whole and does not have it: it was lost before, with a file that was salvaged. */
+function missing(path: string, { file, row }: ContentHandle): HoldfastError {
+  return new HoldfastError("STORE_CONTENT_CORRUPT", `row ${row} of file ${file} is not there in ${path}`, {
+    hint: "It was lost when the file was salvaged: write the item anew, or restore the store from a backup.",
+    details: { path, offset: headerBytes, isMissing: true },
+  });
 }
 
 /** Reads ahead, for who goes from front to back. */

@@ -65,6 +65,8 @@ export interface ContentLogOptions {
   readonly availableBytes?: () => number;
   /** The share of free memory that a compaction may need. Above 0, at most 1; default 0.5 (SPEC S6). */
   readonly memoryShare?: number;
+  /** Told of a file that could not be read as it should, beside the error that the reader gets. Must not throw. */
+  readonly onDamage?: (file: number, error: unknown) => void;
   /** Files that are kept open. Default 256. */
   readonly openFilesLimit?: number;
 }
@@ -195,12 +197,15 @@ export class ContentLog implements AsyncDisposable {
     if (held === undefined) {
       throw new HoldfastError("STORE_CONTENT_MISSING", `no file has the content of file ${handle.file}`, {
         hint: "a file of the store is gone: verify the store, restore it from a backup",
-        details: { file: handle.file, row: handle.row },
+        details: { file: handle.file, row: handle.row, path: this.#options.catalog.pathOf(handle.file), offset: 0 },
       });
     }
     held.readers++; // mutant: content-readers
     try {
       return await (await this.#opened(held)).read(handle);
+    } catch (error) {
+      this.#options.onDamage?.(held.file, error);
+      throw error;
     } finally {
       await this.#endRead(held);
     }
@@ -234,13 +239,7 @@ export class ContentLog implements AsyncDisposable {
    * reason, and what reading and writing throw; after any of these everything is as it was.
    */
   async compact(options: CompactOptions): Promise<CompactionResult> {
-    if (this.#compacting) {
-      throw new HoldfastError("STORE_COMPACTION_RUNNING", "a compaction of the content log is under way", {
-        hint: "wait for it, or end it by its signal",
-        retryable: true,
-      });
-    }
-    this.#compacting = true;
+    this.#begin();
     try {
       return await this.#compact(options);
     } finally {
@@ -248,8 +247,41 @@ export class ContentLog implements AsyncDisposable {
     }
   }
 
+  /**
+   * In place of a file that is damaged comes what `rewrite` makes of it; nothing, where nothing of it can be read. As a
+   * compaction, and never beside one.
+   */
+  async replaceDamaged(
+    id: number,
+    rewrite: (newFileId: number) => Promise<WrittenContent | undefined>,
+  ): Promise<WrittenContent | undefined> {
+    const held = this.#files.get(id);
+    if (held === undefined) return undefined;
+    this.#begin();
+    held.readers++;
+    try {
+      const written = await rewrite(this.#options.catalog.newFileId());
+      await this.#options.catalog.commit({ add: written === undefined ? [] : [written], remove: [id] });
+      this.#replace([held], written === undefined ? [] : [heldOf(written)]);
+      return written;
+    } finally {
+      this.#compacting = false;
+      await this.#endRead(held);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const held of this.#files.values()) await this.#closed(held);
+  }
+
+  #begin(): void {
+    if (this.#compacting) {
+      throw new HoldfastError("STORE_COMPACTION_RUNNING", "a compaction of the content log is under way", {
+        hint: "wait for it, or end it by its signal",
+        retryable: true,
+      });
+    }
+    this.#compacting = true;
   }
 
   async #compact(options: CompactOptions): Promise<CompactionResult> {

@@ -3,7 +3,7 @@
 import type { DiskFile } from "../../disk/index.ts";
 import { viewOf } from "../little-endian.ts";
 import { Block, blockFault, blockHeaderBytes, blockLimitBytes } from "../segment/block.ts";
-import { DamagedBytes } from "./damaged-bytes.ts";
+import { DamagedBytes, type Unreadable } from "./damaged-bytes.ts";
 
 /** A block by where it stands and what it must be. */
 export interface PlacedBlock {
@@ -16,8 +16,11 @@ export class BlockBytes {
   readonly #bytes: DamagedBytes;
   readonly #fileId: number;
 
-  constructor(file: DiskFile, facts: { readonly fileId: number; readonly sizeBytes: number }) {
-    this.#bytes = new DamagedBytes(file, facts.sizeBytes);
+  constructor(
+    file: DiskFile,
+    facts: { readonly fileId: number; readonly sizeBytes: number; readonly unreadable?: Unreadable | undefined },
+  ) {
+    this.#bytes = new DamagedBytes(file, facts.sizeBytes, facts.unreadable);
     this.#fileId = facts.fileId;
   }
 

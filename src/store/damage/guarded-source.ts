@@ -61,13 +61,27 @@ class GuardedLayer implements ReadableLayer {
   }
 
   /** Where the only version that the damaged file had is known, and is newer than what was asked for. */
-  async #withNewer(key: Uint8Array, found: Entry | undefined, doubts: LostRun[]): Promise<Entry | undefined> {
-    for (const run of doubts) {
-      const own = await this.#layer.get(key, run.largestSequence);
-      if (own === undefined || own.sequence < run.smallestSequence) throw lostError(run);
+  #withNewer(
+    key: Uint8Array,
+    found: Entry | undefined,
+    doubts: readonly LostRun[],
+  ): Entry | undefined | Promise<Entry | undefined> {
+    for (const [place, run] of doubts.entries()) {
+      const own = this.#layer.get(key, run.largestSequence);
+      if (!(own instanceof Promise)) refuseUnknown(own, run);
+      else
+        return own.then((entry) => {
+          refuseUnknown(entry, run);
+          return this.#withNewer(key, found, doubts.slice(place + 1));
+        });
     }
     return found;
   }
+}
+
+/** The only version that the damaged file had of the key is this one; otherwise it is the one that was lost. */
+function refuseUnknown(own: Entry | undefined, run: LostRun): void {
+  if (own === undefined || own.sequence < run.smallestSequence) throw lostError(run);
 }
 
 /** Where a walk ends. */

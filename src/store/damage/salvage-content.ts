@@ -11,12 +11,12 @@ import { join } from "node:path";
 import { HoldfastError } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
 import { headerBytes, padded, recordHeadBytes } from "../content/content-format.ts";
-import { ContentWriter } from "../content/content-writer.ts";
+import { ContentWriter, type WrittenContent } from "../content/content-writer.ts";
 import type { ContentHandle } from "../content/index.ts";
 import { checksumAt, readU64, viewOf } from "../little-endian.ts";
 import { fileName } from "../manifest/names.ts";
 import type { ManifestFile } from "../manifest/state.ts";
-import { DamagedBytes } from "./damaged-bytes.ts";
+import { DamagedBytes, type Unreadable } from "./damaged-bytes.ts";
 
 export interface SalvageContentOptions {
   readonly disk: Disk;
@@ -25,12 +25,16 @@ export interface SalvageContentOptions {
   readonly file: ManifestFile;
   /** A number that no file had. */
   readonly newFileId: number;
+  /** What a device cannot read is lost, or ends it with DISK_IO. Default "lost". */
+  readonly unreadable?: Unreadable;
   readonly signal?: AbortSignal;
 }
 
 export interface ContentSalvage {
   /** For the manifest, in place of the damaged one; undefined where nothing can be read. */
   readonly file: ManifestFile | undefined;
+  /** The same, for the content log. */
+  readonly written: WrittenContent | undefined;
   readonly contents: number;
 }
 
@@ -46,28 +50,29 @@ export async function salvageContent(options: SalvageContentOptions): Promise<Co
       contents++;
     }
     if (contents > 0) {
-      const { sizeBytes } = await writer.finish();
-      return { file: { ...file, id: newFileId, sizeBytes }, contents };
+      const written = await writer.finish();
+      return { file: { ...file, id: newFileId, sizeBytes: written.sizeBytes }, written, contents };
     }
   } catch (error) {
     await writer.abandon();
     throw error;
   }
   await writer.abandon();
-  return { file: undefined, contents };
+  return { file: undefined, written: undefined, contents };
 }
 
 async function* readableContents({
   disk,
   folder,
   file,
+  unreadable,
   signal,
 }: SalvageContentOptions): AsyncGenerator<{ readonly handle: ContentHandle; readonly content: Uint8Array }> {
   const path = join(folder, fileName(file));
   if ((await disk.stat(path)) === undefined) return;
   await using damaged = await disk.open(path, "read");
   const sizeBytes = await damaged.sizeBytes();
-  const bytes = new DamagedBytes(damaged, sizeBytes);
+  const bytes = new DamagedBytes(damaged, sizeBytes, unreadable);
   const seen = new Set<string>();
   for (let offset = headerBytes; offset + recordHeadBytes <= sizeBytes; ) {
     signal?.throwIfAborted();

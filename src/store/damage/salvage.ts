@@ -20,6 +20,7 @@ import { SegmentFile } from "../segment/segment-file.ts";
 import { type SegmentSummary, SegmentWriter } from "../segment/segment-writer.ts";
 import { BlockBytes } from "./block-bytes.ts";
 import { mergedEntries } from "./block-runs.ts";
+import type { Unreadable } from "./damaged-bytes.ts";
 import { type CommittedLog, healFromLog } from "./heal.ts";
 import { LostRanges } from "./lost-ranges.ts";
 import { endsOfFile, type SegmentSurvey, sectionBytes, surveySegment } from "./segment-survey.ts";
@@ -42,11 +43,14 @@ export interface SalvageOptions {
    * Makes sections from the entries that are kept. Without it those of the damaged file are taken over where they may.
    */
   readonly sections?: SectionMaker;
+  /** What a device cannot read is lost, or ends it with DISK_IO. Default "lost". */
+  readonly unreadable?: Unreadable;
   readonly signal?: AbortSignal;
 }
 
 export interface SectionMaker {
-  add(entry: Entry): void;
+  /** A promise where it wants to be waited for. */
+  add(entry: Entry): void | Promise<void>;
   finish(writer: SegmentWriter): Promise<void>;
 }
 
@@ -116,7 +120,8 @@ async function rebuild(
   await using writer = await SegmentWriter.create({ disk, folder, name, fileId: newFileId, ...signalled });
   for await (const batch of kept) {
     for (const entry of batch) {
-      sections?.add(entry);
+      const making = sections?.add(entry);
+      if (making instanceof Promise) await making;
       const writing = writer.add(entry);
       if (writing instanceof Promise) await writing;
     }
@@ -128,14 +133,14 @@ async function rebuild(
 }
 
 async function* entriesOf(
-  { disk, folder, file, signal }: SalvageOptions,
+  { disk, folder, file, unreadable, signal }: SalvageOptions,
   { runs }: SegmentSurvey,
   healed: readonly Entry[],
 ): AsyncGenerator<readonly Entry[]> {
   if (runs.every((blocks) => blocks.length === 0)) return yield healed;
   const path = join(folder, fileName(file));
   await using damaged = await disk.open(path, "read");
-  const bytes = new BlockBytes(damaged, { fileId: file.id, sizeBytes: await damaged.sizeBytes() });
+  const bytes = new BlockBytes(damaged, { fileId: file.id, sizeBytes: await damaged.sizeBytes(), unreadable });
   yield* mergedEntries(bytes, runs, { path, more: healed, signal });
 }
 

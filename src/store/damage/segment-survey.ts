@@ -27,7 +27,7 @@ import { decodeProperties } from "../segment/properties.ts";
 import { SegmentFile } from "../segment/segment-file.ts";
 import { BlockBytes, type PlacedBlock } from "./block-bytes.ts";
 import { type BlockEnds, countDistinct, endsOf } from "./block-runs.ts";
-import { isUnreadable } from "./damaged-bytes.ts";
+import { isUnreadable, type Unreadable } from "./damaged-bytes.ts";
 import { LostRanges, type LostRun } from "./lost-ranges.ts";
 
 export interface SegmentSurvey {
@@ -45,6 +45,8 @@ export interface SurveyOptions {
   readonly folder: string;
   readonly file: ManifestFile;
   readonly signal?: AbortSignal | undefined;
+  /** What a device cannot read is lost, or ends it with DISK_IO. Default "lost". */
+  readonly unreadable?: Unreadable | undefined;
 }
 
 /** Throws only what keeps the file from being read at all (DISK_*, but not DISK_IO), and STORE_VERSION. */
@@ -56,7 +58,7 @@ export async function surveySegment(options: SurveyOptions): Promise<SegmentSurv
   if (ends === "missing" || ends === "foreign") return survey.nothing();
   await using opened = await disk.open(path, "read");
   const sizeBytes = await opened.sizeBytes();
-  const bytes = new BlockBytes(opened, { fileId: file.id, sizeBytes });
+  const bytes = new BlockBytes(opened, { fileId: file.id, sizeBytes, unreadable: options.unreadable });
   if (ends === undefined) return await survey.withoutTable(bytes, sizeBytes);
   try {
     return await survey.withTable(bytes, ends);

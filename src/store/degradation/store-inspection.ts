@@ -10,7 +10,7 @@ import { delay } from "../../base/index.ts";
 import { type CheckResult, type HealthCheck, writableFolderCheck } from "../../resilience/index.ts";
 import type { EngineParts } from "../engine/engine-parts.ts";
 import { SegmentLayer } from "../engine/segment-layer.ts";
-import type { SegmentDamage } from "../segment/damage.ts";
+import { corruptError, type SegmentDamage } from "../segment/damage.ts";
 import { headerBytes } from "../segment/format.ts";
 import { verifySegment } from "../segment/verify.ts";
 import type { StoreEvent } from "../store.ts";
@@ -66,7 +66,7 @@ export class StoreInspection {
   async readSegments(): Promise<void> {
     using hold = this.#port.parts.holds.snapshot();
     for (const { segment } of hold.view.layers.filter((layer) => layer instanceof SegmentLayer))
-      await segment.file.read(0, headerBytes, "header");
+      await segment?.file.read(0, headerBytes, "header");
   }
 
   /** Ends a verification that is under way. */
@@ -92,6 +92,11 @@ export class StoreInspection {
     layers.sort((a, b) => a.file.id - b.file.id);
     const next = layers.find(({ file }) => file.id > this.#lastVerified) ?? layers[0];
     if (next === undefined) return;
+    // One that cannot even be opened is known to be damaged, and waits to be salvaged.
+    if (next.segment === undefined) {
+      this.#lastVerified = next.file.id;
+      return;
+    }
     const { damages } = await verifySegment(next.segment, { signal: this.#ending.signal });
     this.#lastVerified = next.file.id;
     this.#verifiedSegments++;
@@ -101,7 +106,7 @@ export class StoreInspection {
   }
 
   #tell(damages: readonly SegmentDamage[]): void {
-    for (const { path, offset, reason } of damages) this.#port.publish({ kind: "damage", path, offset, reason });
+    for (const damage of damages) this.#port.parts.damage.told(corruptError(damage));
   }
 
   #result(syncMs: number): CheckResult {

@@ -104,19 +104,15 @@ function plannedEdge(
   return { kind: "edge", key: entry.key, parts, ifVersion: checkedVersion(ifVersion), entry };
 }
 
-function itemEntry(
-  key: Uint8Array,
-  facts: CollectionFacts,
-  input: ItemInput,
-  nowMs: number,
-  createdMs: number,
-): NewEntry {
-  const { content = null, embedding, metadata, kappa = 0, pinned = false, ttlMs } = input;
+function itemEntry(key: Uint8Array, facts: CollectionFacts, input: ItemInput, nowMs: number, madeMs: number): NewEntry {
+  const { content = null, embedding, metadata, kappa = 0, pinned = false, ttlMs, createdMs = madeMs } = input;
   if (embedding !== undefined) checkEmbedding(embedding, vectorsOf(facts));
   if (typeof kappa !== "number" || !(kappa >= 0 && kappa <= 1))
     throw optionError("kappa", kappa, "a number from 0 to 1");
   if (ttlMs !== undefined && !(ttlMs > 0 && Number.isSafeInteger(Math.ceil(nowMs + ttlMs))))
     throw optionError("ttlMs", ttlMs, "a number above 0");
+  if (!(Number.isSafeInteger(createdMs) && createdMs >= 0))
+    throw optionError("createdMs", createdMs, "milliseconds since 1970");
   if (metadata !== undefined && (typeof metadata !== "object" || metadata === null || Array.isArray(metadata)))
     throw optionError("metadata", metadata, "an object");
   return {

@@ -1,12 +1,13 @@
 /** Reading a collection, from the store as it is or from a snapshot. */
 
 import { HoldfastError, utf8 } from "../../base/index.ts";
+import { edgeChangeOf } from "../compaction/derived-sections.ts";
 import { decodeHandle } from "../content/index.ts";
 import { isStorageFailure } from "../degradation/failure.ts";
 import { type Entry, isGone, latestSequence } from "../entry.ts";
 import { type Edge, GraphView, type NeighbourOptions, type SpreadOptions, type WalkOptions } from "../graph/index.ts";
 import type { Item } from "../item/item.ts";
-import { checkId, idIn, itemKey, nodeName, nodeParts, ScratchKeys } from "../item/item-key.ts";
+import { checkId, edgePrefix, edgesPrefix, idIn, itemKey, nodeName, nodeParts, ScratchKeys } from "../item/item-key.ts";
 import { ItemRecord } from "../item/record.ts";
 import { lookUp } from "../merge/lookup.ts";
 import { scanEntries } from "../merge/scan.ts";
@@ -14,6 +15,7 @@ import { checkEmbedding, type SearchFilters, searchLayers } from "../recall/inde
 import type {
   CollectionReader,
   EdgeOf,
+  EdgeScanOptions,
   Recalled,
   RecallQuery,
   ScanOptions,
@@ -22,6 +24,7 @@ import type {
 } from "../store.ts";
 import { type CollectionFacts, vectorsOf } from "./catalog.ts";
 import { ItemScan, type ItemScanParts } from "./item-scan.ts";
+import { certainSources, refuseLost } from "./lost-guard.ts";
 import type { Hold, ReadPort, ReadScope } from "./read-scope.ts";
 import { recalled } from "./recall.ts";
 import { StoredItem } from "./stored-item.ts";
@@ -94,6 +97,7 @@ export class EngineReader implements CollectionReader {
     checkEmbedding(embedding, settings);
     const rowFilter = filter === undefined ? undefined : this.port.filters.of(filter);
     using hold = this.scope.hold();
+    refuseLost(hold.view, { prefix: this.facts.prefix });
     const layers = await this.port.vectors.of(hold.view, this.facts, signal);
     const nowMs = this.port.clock.nowMs();
     const search = { k, ef: Math.max(k, ef), atSequence: hold.atSequence, nowMs, filter: rowFilter, signal };
@@ -105,7 +109,8 @@ export class EngineReader implements CollectionReader {
   async neighbours(id: string, options: NeighbourOptions = {}): Promise<EdgeOf[]> {
     checkId(id);
     using hold = this.scope.hold();
-    const graph = await graphOf(hold);
+    const { direction = "out" } = options;
+    const graph = await graphOf(hold, direction === "out" ? edgePrefix(nodeName(this.name, id)) : allEdges);
     return graph.neighbours(nodeName(this.name, id), options).map((edge) => this.#edgeOf(edge));
   }
 
@@ -123,6 +128,21 @@ export class EngineReader implements CollectionReader {
     return this.#ownIds(graph.spread(named, options));
   }
 
+  async *scanEdges(options: EdgeScanOptions = {}): AsyncGenerator<EdgeOf, void> {
+    this.port.refuseClosed();
+    const { skipLost = false, signal } = options;
+    using hold = this.scope.hold();
+    const sources = skipLost ? certainSources(hold) : hold.view.sources;
+    const range = { prefix: edgesPrefix(this.name), atSequence: hold.atSequence };
+    for await (const batch of scanEntries(sources, { ...range, ...(signal && { signal }) })) {
+      for (const entry of batch) {
+        const change = edgeChangeOf(entry);
+        if (change?.weight !== undefined) yield this.#edgeOf({ ...change, weight: change.weight });
+      }
+      this.port.refuseClosed();
+    }
+  }
+
   async recall(query: RecallQuery): Promise<Recalled[]> {
     this.port.refuseClosed();
     return await recalled(this, query);
@@ -131,6 +151,7 @@ export class EngineReader implements CollectionReader {
   /** The embeddings of these as the index keeps them; undefined where there is none. */
   async embeddingsOf(ids: readonly string[]): Promise<(Float32Array | undefined)[]> {
     using hold = this.scope.hold();
+    refuseLost(hold.view, { prefix: this.facts.prefix });
     const layers = await this.port.vectors.of(hold.view, this.facts);
     return ids.map((id) => firstOf(layers, (layer) => layer.embeddingOf(id, hold.atSequence)));
   }
@@ -159,7 +180,7 @@ export class EngineReader implements CollectionReader {
   }
 
   /** Checks the options; what it returns begins. */
-  #scanOf({ from, to, prefix: idPrefix = "", withContent: _, ...rest }: ScanOptions): ItemScanParts["begin"] {
+  #scanOf({ from, to, prefix: idPrefix = "", withContent: _, skipLost, ...rest }: ScanOptions): ItemScanParts["begin"] {
     this.port.refuseClosed();
     checkLimit(rest.limit);
     const { prefix } = this.facts;
@@ -171,7 +192,8 @@ export class EngineReader implements CollectionReader {
     return () => {
       const hold = this.scope.hold();
       const [{ atSequence }, nowMs] = [hold, this.port.clock.nowMs()];
-      return { hold, batches: scanEntries(hold.view.sources, { ...rest, ...range, atSequence, nowMs }) };
+      const sources = skipLost === true ? certainSources(hold) : hold.view.sources;
+      return { hold, batches: scanEntries(sources, { ...rest, ...range, atSequence, nowMs }) };
     };
   }
 
@@ -185,7 +207,7 @@ export class EngineReader implements CollectionReader {
       if (known !== undefined) return known.item;
     }
     // What is in memory answers in this turn, and keeps no key.
-    const key = view.isLoaded ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
+    const key = view.isLoaded && view.lost.isEmpty ? this.#keys.of(id) : itemKey(this.facts.prefix, id);
     try {
       const found = lookUp(view.sources, key, atSequence);
       if (found instanceof Promise) return this.#findLater(found, id, withContent);
@@ -271,10 +293,14 @@ function firstOf<T, Found>(list: readonly T[], find: (one: T) => Found | undefin
   return undefined;
 }
 
-export async function graphOf({ view, atSequence }: Hold): Promise<GraphView> {
+/** `keys` begin the keys of all edges that the answer may come from: none of them may be lost. */
+export async function graphOf({ view, atSequence }: Hold, keys = allEdges): Promise<GraphView> {
+  refuseLost(view, { prefix: keys });
   if (view.graph === undefined) await view.loadGraph();
   return new GraphView(view.graph ?? [], atSequence);
 }
+
+const allEdges = utf8("e");
 
 function keyOf(prefix: Uint8Array, text: string): Uint8Array {
   const bytes = utf8(text);

@@ -10,7 +10,9 @@ import type { SearchFilters } from "../recall/index.ts";
 import type { BlockCache } from "../segment/block-cache.ts";
 import type { StoreOptions } from "../store.ts";
 import type { Catalog } from "./catalog.ts";
+import type { DamageReports } from "./damage-reports.ts";
 import type { LargeContent } from "./large-content.ts";
+import type { LostLog } from "./lost-log.ts";
 import type { Holds } from "./read-scope.ts";
 import type { Vectors } from "./vector-layers.ts";
 import type { Views } from "./view.ts";
@@ -43,6 +45,9 @@ export interface EngineParts {
   readonly large: LargeContent;
   readonly vectors: Vectors;
   readonly filters: SearchFilters;
+  /** Told of every damage that readers come upon. */
+  readonly damage: DamageReports;
+  readonly lostLog: LostLog;
   /** Deletes the files that nobody names or reads any more. */
   readonly deleteObsolete: () => Promise<void>;
 }

@@ -12,8 +12,20 @@ import type { LogHolder } from "../degradation/log-holder.ts";
 import { StorageGuard } from "../degradation/storage-guard.ts";
 import { StoreInspection } from "../degradation/store-inspection.ts";
 import type { Change, WriteOptions, WriteResult } from "../item/item.ts";
+import type { BackupReport } from "../operations/backup.ts";
+import type { VerifyReport } from "../operations/verify-store.ts";
 import type { SearchFilters } from "../recall/index.ts";
-import type { Collection, CollectionSettings, Store, StoreEvent, StoreSnapshot, StoreStatistics } from "../store.ts";
+import type {
+  Collection,
+  CollectionSettings,
+  LostRange,
+  Store,
+  StoreBackupOptions,
+  StoreEvent,
+  StoreSnapshot,
+  StoreStatistics,
+  StoreVerifyOptions,
+} from "../store.ts";
 import type { Catalog } from "./catalog.ts";
 import { EngineCollection } from "./collection.ts";
 import { EngineReader } from "./collection-reader.ts";
@@ -24,6 +36,7 @@ import { Maintenance } from "./maintenance.ts";
 import { MemoryLayer } from "./memory-layer.ts";
 import type { Holds, ReadPort, ReadScope } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
+import { backupOpen, verifyOpen } from "./store-care.ts";
 import type { Vectors } from "./vector-layers.ts";
 import type { Views } from "./view.ts";
 import { WritePath, type WritePort } from "./write-path.ts";
@@ -101,6 +114,7 @@ export class Engine implements Store, ReadPort, WritePort {
       parts.options.consolidation,
     );
     parts.content.onProgress((progress) => this.#events.publish({ kind: "content-compaction", ...progress }));
+    for (const event of parts.lostLog.events) this.#events.publish(event);
     const fragmentation = fragmentationOf(parts.content);
     if (fragmentation >= fragmentedFrom) this.#events.publish({ kind: "fragmented", fragmentation });
     this.#scheduleMaintenance();
@@ -187,7 +201,7 @@ export class Engine implements Store, ReadPort, WritePort {
   }
 
   statistics(): StoreStatistics {
-    const { views, content, log, queue, cache, holds, manifest } = this.#parts;
+    const { views, content, log, queue, cache, holds, manifest, lostLog } = this.#parts;
     const { layers } = views.current;
     const memory = layers.filter((layer) => layer instanceof MemoryLayer);
     return {
@@ -206,7 +220,7 @@ export class Engine implements Store, ReadPort, WritePort {
       cacheBytes: cache.statistics.usedBytes,
       queuedWrites: queue.size,
       snapshots: holds.count,
-      lost: [],
+      lost: [...views.current.lost.described(), ...lostLog.ranges],
     };
   }
 
@@ -235,6 +249,21 @@ export class Engine implements Store, ReadPort, WritePort {
   async consolidate(options?: ConsolidateOptions): Promise<ConsolidationReport> {
     this.#refuseMaintenance();
     return await this.#consolidations.run(options);
+  }
+
+  async verify(options?: StoreVerifyOptions): Promise<VerifyReport> {
+    this.refuseClosed();
+    return await verifyOpen(this.#parts, options);
+  }
+
+  async backup(target: string, options?: StoreBackupOptions): Promise<BackupReport> {
+    this.refuseClosed();
+    return await backupOpen(this.#parts, target, () => this.flush(), options);
+  }
+
+  async acceptLoss(): Promise<readonly LostRange[]> {
+    this.refuseClosed();
+    return (await this.#maintenance.acceptLoss()).described();
   }
 
   async maintain(options: { readonly signal?: AbortSignal } = {}): Promise<void> {

@@ -7,9 +7,11 @@
  */
 
 import { decodeHandle } from "../content/index.ts";
+import { type Entry, entryKind } from "../entry.ts";
 import { isItemKey } from "../item/item-key.ts";
 import { ItemRecord } from "../item/record.ts";
 import { scanEntries } from "../merge/scan.ts";
+import { Turns } from "../merge/turns.ts";
 import type { Hold } from "./read-scope.ts";
 import type { View } from "./view.ts";
 
@@ -25,7 +27,8 @@ export class LiveContents {
       seen.set(view, sequences);
       if (sequences.has(atSequence)) continue;
       sequences.add(atSequence);
-      await live.#note(view, atSequence, signal);
+      if (view.lost.isEmpty) await live.#note(view, atSequence, signal);
+      else await live.#noteAll(view, signal);
     }
     return live;
   }
@@ -38,12 +41,33 @@ export class LiveContents {
   async #note(view: View, atSequence: number, signal: AbortSignal | undefined): Promise<void> {
     const range = { prefix: Uint8Array.of(0x69), ...(signal === undefined ? {} : { signal }) };
     for await (const batch of scanEntries(view.sources, { atSequence, ...range })) {
-      for (const { key, value } of batch) {
-        if (!isItemKey(key)) continue;
-        const record = new ItemRecord(value);
-        if (record.isInContentLog) this.#add(decodeHandle(record.contentBytes));
+      for (const entry of batch) this.#noteEntry(entry);
+    }
+  }
+
+  /**
+   * Of a store that has lost something every version counts: which of them are the newest nobody knows, and older ones
+   * are shown again when the loss is accepted.
+   */
+  async #noteAll({ layers }: View, signal: AbortSignal | undefined): Promise<void> {
+    const turns = new Turns();
+    for (const { unguarded } of layers) {
+      const cursor = unguarded.cursor({ prefix: Uint8Array.of(0x69), signal });
+      try {
+        for (await cursor.advance(); cursor.valid; await cursor.advance()) {
+          this.#noteEntry(cursor.entry());
+          await turns.walked(1);
+        }
+      } finally {
+        cursor.close();
       }
     }
+  }
+
+  #noteEntry({ key, kind, value }: Entry): void {
+    if (kind !== entryKind.value || !isItemKey(key)) return;
+    const record = new ItemRecord(value);
+    if (record.isInContentLog) this.#add(decodeHandle(record.contentBytes));
   }
 
   #add({ file, row }: { readonly file: number; readonly row: number }): void {

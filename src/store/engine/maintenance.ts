@@ -9,23 +9,28 @@
  * storage; merges have a breaker of their own, for a merge that finds no room takes nothing away from writers.
  */
 
-import { HoldfastError, LinkedController, untilAborted } from "../../base/index.ts";
+import { assert, HoldfastError, LinkedController, untilAborted } from "../../base/index.ts";
 import { breakerPresets, type CircuitBreaker, circuitBreaker, Refusal } from "../../resilience/index.ts";
 import type { SectionBuilder, SectionContext } from "../compaction/derived-sections.ts";
 import type { CompactionHost } from "../compaction/host.ts";
-import type { CompactionInput, CompactionOutcome } from "../compaction/job.ts";
+import type { CompactionOutcome } from "../compaction/job.ts";
 import type { KappaChange } from "../compaction/kappa-changes.ts";
-import { type PickedCompaction, pickCompaction, pickEverything, pickOnly } from "../compaction/pick.ts";
+import { type PickedCompaction, pickCompaction, pickOnly } from "../compaction/pick.ts";
+import { besideLosses, pickBesideLosses } from "../compaction/pick-beside-losses.ts";
 import { sectionBuilders } from "../compaction/section-builders.ts";
+import { decodeLost } from "../damage/lost-codec.ts";
+import { LostRanges } from "../damage/lost-ranges.ts";
 import type { StorageGuard } from "../degradation/storage-guard.ts";
-import type { ManifestFile } from "../manifest/state.ts";
+import type { ManifestFile, ManifestState } from "../manifest/state.ts";
 import type { StoreEvent } from "../store.ts";
 import type { KappaLearning } from "./consolidations.ts";
 import { garbageValues } from "./content-catalog.ts";
 import type { EngineParts } from "./engine-parts.ts";
 import { flushLayer, type PreparedSegment } from "./flush.ts";
+import { coveringLosses, inputOf, lossValues, lostFiles } from "./inherited-loss.ts";
 import { LiveContents } from "./live-contents.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import { Mending } from "./mending.ts";
 import { eachNewestVersion } from "./newest-version.ts";
 import type { Hold } from "./read-scope.ts";
 import { SegmentLayer } from "./segment-layer.ts";
@@ -59,6 +64,7 @@ export class Maintenance {
   readonly #port: MaintenancePort;
   readonly #host: CompactionHost;
   readonly #stopping = new AbortController();
+  readonly #mending: Mending;
   #flushing: Promise<void> | undefined;
   #merging: Promise<void> = Promise.resolve();
   #isMergeScheduled = false;
@@ -70,6 +76,14 @@ export class Maintenance {
   constructor(port: MaintenancePort, host: CompactionHost) {
     this.#port = port;
     this.#host = host;
+    this.#mending = new Mending({
+      ...{ parts: port.parts, signal: this.#stopping.signal },
+      publish: (event) => port.publish(event),
+      failed: (what, error) => port.failed(what, error),
+      inTurn: (work) => this.#inTurn(work),
+      prepared: (file, old, lost) => this.#prepared(file, old, lost),
+      builders: (fileId) => this.#builders({ fileId, collections: port.parts.catalog.sections }),
+    });
     const { clock } = port.parts;
     this.#mergeBreaker = circuitBreaker({
       ...breakerPresets.storage,
@@ -111,10 +125,16 @@ export class Maintenance {
 
   /** Everything into one segment. */
   async compact(signal?: AbortSignal): Promise<void> {
+    // Before the flush, with which the log lets go of what it may still have of a damaged segment.
+    await this.#mending.mend();
     await this.flush();
     await this.#inTurn(async () => {
-      const picked = pickEverything(this.#port.parts.manifest.state.files.values());
-      if (picked !== undefined) await this.#mergeAndLearn(picked, signal);
+      await this.#mending.mendInTurn();
+      const pick = (state: ManifestState): PickedCompaction[] =>
+        pickBesideLosses(state.files.values(), lostFiles(state));
+      await this.#mending.retried(async () => {
+        for (const picked of pick(this.#port.parts.manifest.state)) await this.#mergeAndLearn(picked, signal);
+      });
     });
     await this.#port.parts.deleteObsolete();
   }
@@ -122,11 +142,15 @@ export class Maintenance {
   /** Merges the segments in which the newest versions stand that are to have another κ, and no others. */
   async mergeWithKappa(changes: readonly KappaChange[], signal?: AbortSignal): Promise<void> {
     await this.#inTurn(async () => {
-      const bySegment = await this.#bySegment(changes, signal);
-      for (const picked of pickOnly(this.#port.parts.manifest.state.files.values(), bySegment)) {
-        const own = picked.inputs.flatMap(({ id }) => bySegment.get(id) ?? []);
-        await this.#merge(picked, signal, own);
-      }
+      const { manifest } = this.#port.parts;
+      await this.#mending.retried(async () => {
+        const bySegment = await this.#bySegment(changes, signal);
+        const lost = lostFiles(manifest.state);
+        for (const picked of besideLosses(manifest.state.files.values(), lost, (group) => pickOnly(group, bySegment))) {
+          const own = picked.inputs.flatMap(({ id }) => bySegment.get(id) ?? []);
+          await this.#merge(picked, signal, own);
+        }
+      });
     });
   }
 
@@ -138,9 +162,16 @@ export class Maintenance {
   /** Merges what is due, until nothing is. */
   async mergeDue(signal?: AbortSignal): Promise<void> {
     await this.#inTurn(async () => {
-      for (let picked = this.#due(); picked !== undefined; picked = this.#due())
-        await this.#mergeAndLearn(picked, signal);
+      await this.#mending.mendInTurn();
+      await this.#mending.retried(async () => {
+        for (let picked = this.#due(); picked !== undefined; picked = this.#due())
+          await this.#mergeAndLearn(picked, signal);
+      });
     });
+  }
+
+  async acceptLoss(): Promise<LostRanges> {
+    return await this.#mending.acceptLoss();
   }
 
   async compactContent(minimumGarbage = 0.3, signal?: AbortSignal): Promise<{ readonly freedBytes: number }> {
@@ -150,7 +181,9 @@ export class Maintenance {
         retryable: true,
       });
     }
-    const run = this.#compactContent(minimumGarbage, signal);
+    const run = this.#mending
+      .mend()
+      .then(() => this.#mending.retried(() => this.#compactContent(minimumGarbage, signal), { isInTurn: false }));
     this.#contentRun = run;
     try {
       const result = await run;
@@ -211,9 +244,14 @@ export class Maintenance {
     this.#port.publish({ kind: "flush", segment: file.id, entries: file.entries, durationMs });
   }
 
-  async #prepared(file: ManifestFile, old: readonly (MemoryLayer | SegmentLayer)[]): Promise<PreparedSegment> {
-    const { disk, folder, cache, views, vectors } = this.#port.parts;
-    const layer = await SegmentLayer.open({ disk, folder, cache, file });
+  async #prepared(
+    file: ManifestFile,
+    old: readonly (MemoryLayer | SegmentLayer)[],
+    lost = LostRanges.none,
+  ): Promise<PreparedSegment> {
+    const { disk, folder, cache, views, vectors, damage } = this.#port.parts;
+    const onDamage = (error: unknown): void => void damage.told(error);
+    const layer = await SegmentLayer.open({ disk, folder, cache, file, lost, onDamage });
     try {
       await layer.load();
       if (views.current.graph !== undefined) await layer.loadGraph();
@@ -274,9 +312,12 @@ export class Maintenance {
     const segments = new Map(
       views.current.layers.flatMap((layer) => ("file" in layer ? [[layer.file.id, layer]] : [])),
     );
+    const lost = lostFiles(manifest.state);
     return pickCompaction(manifest.state.files.values(), {
       nowMs: clock.nowMs(),
-      expiringOf: (fileId) => segments.get(fileId)?.segment.properties,
+      expiringOf: (fileId) => segments.get(fileId)?.segment?.properties,
+      // Merged with older ones, it would take of theirs what lies under the lost keys (pick-beside-losses.ts).
+      ...{ lost, busy: lost },
     });
   }
 
@@ -314,7 +355,7 @@ export class Maintenance {
       const outcome = await this.#host.run(
         {
           folder,
-          inputs: picked.inputs.map((file): CompactionInput => ({ file })),
+          inputs: picked.inputs.map((file) => inputOf(file, manifest.state)),
           output: { fileId: manifest.newFileId(), level: picked.level },
           isBottom: picked.isBottom,
           nowMs: clock.nowMs(),
@@ -332,19 +373,22 @@ export class Maintenance {
     }
   }
 
-  async #adopt(picked: PickedCompaction, { file, dropped }: CompactionOutcome): Promise<void> {
+  async #adopt(picked: PickedCompaction, { file: made, lost: inherited, dropped }: CompactionOutcome): Promise<void> {
     const { manifest, views, content } = this.#port.parts;
     const ids = new Set(picked.inputs.map(({ id }) => id));
     const old = views.current.layers.filter(
       (layer): layer is SegmentLayer => layer instanceof SegmentLayer && ids.has(layer.file.id),
     );
-    const prepared = file === undefined ? undefined : await this.#prepared(file, old);
+    const lost = inherited.map(decodeLost).reduce((all, one) => all.with(one), LostRanges.none);
+    assert(made !== undefined || lost.isEmpty, "what was lost keeps a file to be told by");
+    const file = made === undefined || lost.isEmpty ? made : coveringLosses(made, picked.inputs);
+    const prepared = file === undefined ? undefined : await this.#prepared(file, old, lost);
     try {
       await manifest.apply(
         () => ({
           add: file === undefined ? [] : [file],
           remove: [...ids],
-          values: garbageValues(content.garbage, dropped.garbage),
+          values: { ...garbageValues(content.garbage, dropped.garbage), ...lossValues(picked.inputs, file, lost) },
         }),
         () => {
           if (prepared === undefined) views.replace(old, []);

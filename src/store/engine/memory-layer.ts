@@ -4,6 +4,7 @@
  */
 
 import { edgeChangeOf } from "../compaction/derived-sections.ts";
+import { LostRanges } from "../damage/lost-ranges.ts";
 import type { Entry } from "../entry.ts";
 import { GraphDelta } from "../graph/index.ts";
 import { Memtable } from "../memtable/memtable.ts";
@@ -11,10 +12,12 @@ import { MemoryVectors } from "./vector-layers.ts";
 
 export class MemoryLayer {
   readonly source = new Memtable();
+  readonly unguarded = this.source;
   readonly graph = new GraphDelta();
   readonly vectors = new MemoryVectors();
   readonly isLoaded = true;
   readonly hasGraph = true;
+  readonly lost = LostRanges.none;
 
   /** Of one commit, all at once: readers see all of them or none. Vectors are noted by `Vectors`. */
   apply(entries: readonly Entry[]): void {

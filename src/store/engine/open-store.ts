@@ -12,34 +12,37 @@
  * into memory; what a crash left behind is swept away, unless it may still be needed.
  */
 
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { type Clock, HoldfastError, systemClock } from "../../base/index.ts";
+import { type Clock, systemClock } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
-import { openWal, type Wal } from "../../wal/index.ts";
+import { openWal } from "../../wal/index.ts";
 import { contentHandleOf } from "../compaction/content-garbage.ts";
-import { segmentsByAge } from "../compaction/pick.ts";
 import { hasPrefix } from "../compaction/vector-sections.ts";
 import { type ContentHandle, ContentLog } from "../content/index.ts";
 import { LogHolder } from "../degradation/log-holder.ts";
 import { WriteQueue } from "../degradation/write-queue.ts";
 import { isItemKey } from "../item/item-key.ts";
-import type { Manifest } from "../manifest/manifest.ts";
-import { currentName } from "../manifest/names.ts";
-import { type OpenedManifest, openManifest } from "../manifest/open-manifest.ts";
-import { manifestError } from "../manifest/walk.ts";
+import { openManifest } from "../manifest/open-manifest.ts";
+import { identityValue } from "../operations/backup-folder.ts";
 import { SearchFilters } from "../recall/index.ts";
 import { BlockCache } from "../segment/block-cache.ts";
 import type { Store, StoreOptions } from "../store.ts";
 import { Catalog } from "./catalog.ts";
+import { checkLog, lastEditsError } from "./check-log.ts";
 import { decodeCommit } from "./commit-codec.ts";
 import { ManifestContentCatalog } from "./content-catalog.ts";
+import { DamageReports } from "./damage-reports.ts";
 import { Engine } from "./engine.ts";
 import type { EngineOptions, EngineParts } from "./engine-parts.ts";
 import { LargeContent } from "./large-content.ts";
+import { LostLog } from "./lost-log.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import { openLayers } from "./open-layer.ts";
 import { openReadOnly } from "./read-only-store.ts";
 import { Holds } from "./read-scope.ts";
-import { SegmentLayer } from "./segment-layer.ts";
+import { refuseBackup } from "./refuse-backup.ts";
+import type { SegmentLayer } from "./segment-layer.ts";
 import { lockStore } from "./store-lock.ts";
 import { checkedStoreOptions } from "./store-options.ts";
 import { Vectors } from "./vector-layers.ts";
@@ -55,6 +58,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   signal?.throwIfAborted();
   if (options.readOnly === true) return await openReadOnly(options);
   await disk.makeFolder(folder);
+  await refuseBackup(disk, folder);
   const lock = await lockStore(disk, folder);
   const opening = new Opening();
   try {
@@ -93,8 +97,8 @@ async function open(
   const cache = new BlockCache({ limitBytes: cacheBytes });
   const segments: SegmentLayer[] = [];
   opening.add(() => Promise.all(segments.map((layer) => layer.close())));
-  for (const file of segmentsByAge(manifest.state.files.values()))
-    segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
+  const damage = new DamageReports();
+  await openLayers({ disk, folder, cache, state: manifest.state, damage }, segments);
   const catalog = new Catalog(manifest);
   const memory = new Recovered(checked, catalog, clock, folder);
   const logOptions = { disk, clock, folder: join(folder, "log"), recovery: options.recovery ?? "strict" };
@@ -108,13 +112,16 @@ async function open(
   });
   const log = new LogHolder(wal, (firstSequence) => openWal({ ...logOptions, firstSequence }));
   opening.add(() => log.close());
-  checkLog(opened, manifest, catalog, wal, folder);
+  checkLog(opened, catalog, wal, folder);
+  const lostLog = new LostLog(wal.recovery.lost);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
   const onCommitted = (): void => views.publish(views.current.layers);
   const hooks = { deleteObsolete, onCommitted };
   const contentCatalog = new ManifestContentCatalog(manifest, hooks, (source) => memory.names(source));
-  const content = await ContentLog.open({ disk, folder, catalog: contentCatalog });
+  const onDamage = (_file: number, error: unknown): void => void damage.told(error);
+  const content = await ContentLog.open({ disk, folder, catalog: contentCatalog, onDamage });
+  if (!manifest.state.values.has(identityValue)) await manifest.apply({ values: { [identityValue]: randomUUID() } });
   const layers = memory.layers();
   const views = new Views(
     [...layers, ...segments],
@@ -128,6 +135,8 @@ async function open(
     large: new LargeContent(content),
     vectors: new Vectors({ views, catalog, clock }),
     filters: new SearchFilters(),
+    damage,
+    lostLog,
   };
   return new Engine(parts, layers[0], { background, onEvent: options.onEvent });
 }
@@ -167,7 +176,7 @@ class Recovered {
   #refuseUnknown(key: Uint8Array): void {
     if (!isItemKey(key) || (this.#prefix !== undefined && hasPrefix(key, this.#prefix))) return;
     this.#prefix = this.#catalog.all.find(({ prefix }) => hasPrefix(key, prefix))?.prefix;
-    if (this.#prefix === undefined) throw lastEditsError(join(this.#folder, currentName), 0);
+    if (this.#prefix === undefined) throw lastEditsError(this.#folder);
   }
 
   /** Whether something in memory names contents that were first written in this file. */
@@ -190,35 +199,4 @@ class Recovered {
   layers(): [MemoryLayer, ...MemoryLayer[]] {
     return [this.#layer, ...this.#frozen];
   }
-}
-
-/**
- * Manifest and log have to be of one store at one time. The log is made before the first collection is, and truncated
- * when an edit says that its entries are in a segment: never further than the manifest says.
- */
-function checkLog(
-  { isNew, torn }: OpenedManifest,
-  manifest: Manifest,
-  catalog: Catalog,
-  log: Wal,
-  folder: string,
-): void {
-  const { flushedPosition } = manifest.state;
-  const isCut = log.truncatedBefore > flushedPosition + 1 || (isNew && !log.recovery.isNew);
-  if (isCut) throw lastEditsError(join(folder, currentName), torn?.offset ?? 0); // mutant: manifest-cut
-  const isGone = log.recovery.isNew && catalog.all.length > 0;
-  const isMissing = isGone || log.visibleSequence < flushedPosition;
-  if (isMissing) throw logMissing(join(folder, "log"), log.visibleSequence, flushedPosition); // mutant: log-missing
-}
-
-function lastEditsError(path: string, offset: number): HoldfastError {
-  return manifestError(path, offset, "it lacks edits that the log goes on from");
-}
-
-function logMissing(path: string, visibleSequence: number, flushedPosition: number): HoldfastError {
-  const message = `the log in ${path} ends at ${visibleSequence}, and the segments were written up to ${flushedPosition}`;
-  return new HoldfastError("STORE_LOG_MISSING", message, {
-    hint: "Its files were taken away or replaced: put them back, or restore the store from a backup.",
-    details: { path, visibleSequence, flushedPosition },
-  });
 }

@@ -13,13 +13,15 @@ import { readWal, type WalEntry } from "../../wal/index.ts";
 import { segmentsByAge } from "../compaction/pick.ts";
 import { ContentFile } from "../content/content-file.ts";
 import { decodeHandle } from "../content/index.ts";
+import { decodeLost, lostValueName } from "../damage/lost-codec.ts";
+import type { LostRanges } from "../damage/lost-ranges.ts";
 import type { Entry } from "../entry.ts";
 import type { Item } from "../item/item.ts";
 import { idIn, itemPrefix } from "../item/item-key.ts";
 import { ItemRecord } from "../item/record.ts";
 import { fileName } from "../manifest/names.ts";
 import { readManifest } from "../manifest/open-manifest.ts";
-import type { ManifestState } from "../manifest/state.ts";
+import type { ManifestFile, ManifestState } from "../manifest/state.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import { scanEntries } from "../merge/scan.ts";
 import { BlockCache } from "../segment/block-cache.ts";
@@ -66,7 +68,7 @@ async function readOnce({ disk, folder, collections, clock = systemClock, signal
   try {
     const cache = new BlockCache({ limitBytes: cacheBytes });
     for (const file of segmentsByAge(state.files.values()))
-      segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
+      segments.push(await SegmentLayer.open({ disk, folder, cache, file, lost: lostOf(file, state) }));
     const sources = [memory, ...segments.map(({ source }) => source)];
     for (const [collection, found] of items) {
       const prefix = itemPrefix(collection);
@@ -78,6 +80,10 @@ async function readOnce({ disk, folder, collections, clock = systemClock, signal
   } finally {
     for (const segment of segments) await segment.close();
   }
+}
+
+function lostOf({ id }: ManifestFile, { values }: ManifestState): LostRanges {
+  return decodeLost(values.get(lostValueName(id)));
 }
 
 async function loggedIn(disk: Disk, folder: string, signal: AbortSignal | undefined): Promise<WalEntry[]> {

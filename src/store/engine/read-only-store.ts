@@ -6,16 +6,16 @@
  */
 
 import { join } from "node:path";
-import { HoldfastError, type Listener, systemClock } from "../../base/index.ts";
+import { HoldfastError, type Listener, systemClock, Topic } from "../../base/index.ts";
 import { type Disk, type DiskLock, NodeDisk } from "../../disk/index.ts";
 import type { StorageLevel } from "../../resilience/index.ts";
 import { readWal } from "../../wal/index.ts";
-import { segmentsByAge } from "../compaction/pick.ts";
 import { ContentLog } from "../content/index.ts";
 import { FallbackItems } from "../degradation/fallback-items.ts";
 import { fileName } from "../manifest/names.ts";
-import { readManifest } from "../manifest/open-manifest.ts";
-import type { ManifestState } from "../manifest/state.ts";
+import { type ManifestReading, readManifest } from "../manifest/open-manifest.ts";
+import type { Pin } from "../manifest/versions.ts";
+import type { VerifyReport } from "../operations/verify-store.ts";
 import { SearchFilters } from "../recall/index.ts";
 import { BlockCache } from "../segment/block-cache.ts";
 import type {
@@ -26,21 +26,29 @@ import type {
   StoreOptions,
   StoreSnapshot,
   StoreStatistics,
+  StoreVerifyOptions,
 } from "../store.ts";
 import { Catalog } from "./catalog.ts";
+import { checkLogFiles } from "./check-log.ts";
 import { EngineReader } from "./collection-reader.ts";
 import { decodeCommit } from "./commit-codec.ts";
 import { ManifestContentCatalog } from "./content-catalog.ts";
+import { DamageReports } from "./damage-reports.ts";
+import { LostLog } from "./lost-log.ts";
 import { MemoryLayer } from "./memory-layer.ts";
+import { openLayers } from "./open-layer.ts";
 import { Holds, type ReadPort } from "./read-scope.ts";
-import { SegmentLayer } from "./segment-layer.ts";
-import { lockStore } from "./store-lock.ts";
+import { refuseBackup } from "./refuse-backup.ts";
+import type { SegmentLayer } from "./segment-layer.ts";
+import { verifyOpen } from "./store-care.ts";
+import { lockIfWritable } from "./store-lock.ts";
 import { Vectors } from "./vector-layers.ts";
 import { Views } from "./view.ts";
 
 /** Throws STORE_LOCKED, STORE_MISSING where the folder holds no store, and what `openStore` throws. */
 export async function openReadOnly(options: StoreOptions): Promise<Store> {
   const { disk = new NodeDisk(), folder } = options;
+  await refuseBackup(disk, folder);
   const lock = await lockIfWritable(disk, folder);
   try {
     const reading = await readManifest({ disk, folder });
@@ -50,7 +58,7 @@ export async function openReadOnly(options: StoreOptions): Promise<Store> {
         details: { path: folder },
       });
     }
-    const parts = await partsOf(options, disk, reading.state);
+    const parts = await partsOf(options, disk, reading);
     return new ReadOnlyStore(options, parts, lock);
   } catch (error) {
     await lock?.release();
@@ -58,18 +66,11 @@ export async function openReadOnly(options: StoreOptions): Promise<Store> {
   }
 }
 
-async function lockIfWritable(disk: Disk, folder: string): Promise<DiskLock | undefined> {
-  if ((await disk.stat(folder)) === undefined) return undefined;
-  try {
-    return await lockStore(disk, folder);
-  } catch (error) {
-    if (HoldfastError.is(error) && (error.code === "DISK_READ_ONLY" || error.code === "DISK_DENIED")) return undefined;
-    throw error;
-  }
-}
-
 interface ReadOnlyParts {
-  readonly state: ManifestState;
+  readonly disk: Disk;
+  readonly pin: Pin;
+  readonly events: Topic<StoreEvent>;
+  readonly lostLog: LostLog;
   readonly catalog: Catalog;
   readonly content: ContentLog;
   readonly views: Views;
@@ -78,8 +79,9 @@ interface ReadOnlyParts {
   readonly version: number;
 }
 
-async function partsOf(options: StoreOptions, disk: Disk, state: ManifestState): Promise<ReadOnlyParts> {
+async function partsOf(options: StoreOptions, disk: Disk, reading: ManifestReading): Promise<ReadOnlyParts> {
   const { folder, cacheBytes = 64 * 2 ** 20, clock = systemClock, signal, recovery } = options;
+  const { state } = reading;
   const cache = new BlockCache({ limitBytes: cacheBytes });
   const refuse = async (): Promise<never> => {
     throw readOnlyError(folder);
@@ -93,7 +95,11 @@ async function partsOf(options: StoreOptions, disk: Disk, state: ManifestState):
   const catalog = new Catalog(manifest);
   const memory = new MemoryLayer();
   let version = state.flushedPosition;
-  const onLoss = recovery === "salvage" ? { onLoss: () => undefined } : {};
+  const events = new Topic<StoreEvent>("store");
+  if (options.onEvent !== undefined) events.subscribe(options.onEvent);
+  const lostLog = new LostLog();
+  const onLoss = recovery === "salvage" ? { onLoss: lostLog.add } : {};
+  await checkLogFiles(disk, folder, reading);
   for await (const { sequence, payload } of readWal(disk, join(folder, "log"), { signal, ...onLoss })) {
     if (sequence <= state.flushedPosition) continue;
     const commit = decodeCommit(payload, sequence);
@@ -103,24 +109,23 @@ async function partsOf(options: StoreOptions, disk: Disk, state: ManifestState):
   }
   const segments: SegmentLayer[] = [];
   try {
-    for (const file of segmentsByAge(state.files.values()))
-      segments.push(await SegmentLayer.open({ disk, folder, cache, file }));
-    const contentCatalog = new ManifestContentCatalog(
-      manifest,
-      {
-        deleteObsolete: refuse,
-        onCommitted: () => undefined,
-      },
-      () => true,
-    );
-    const content = ContentLog.forReading({ disk, folder, catalog: contentCatalog });
+    const damage = new DamageReports();
+    damage.listen(({ path, offset, reason }) => events.publish({ kind: "damage", path, offset, reason }));
+    for (const event of lostLog.events) events.publish(event);
+    await openLayers({ disk, folder, cache, state, damage }, segments);
+    const hooks = { deleteObsolete: refuse, onCommitted: () => undefined };
+    const contentCatalog = new ManifestContentCatalog(manifest, hooks, () => true);
+    const content = ContentLog.forReading({
+      ...{ disk, folder, catalog: contentCatalog },
+      onDamage: (_file, error) => void damage.told(error),
+    });
     const pin = { state, [Symbol.dispose]: () => undefined };
     const views = new Views(
       [memory, ...segments],
       () => pin,
       () => undefined,
     );
-    return { state, catalog, content, views, segments, memory, version };
+    return { disk, pin, events, lostLog, catalog, content, views, segments, memory, version };
   } catch (error) {
     for (const segment of segments) await segment.close();
     throw error;
@@ -182,7 +187,7 @@ class ReadOnlyStore implements Store, ReadPort {
   }
 
   statistics(): StoreStatistics {
-    const { version, memory, segments, content } = this.#parts;
+    const { version, memory, segments, content, views, lostLog } = this.#parts;
     return {
       ...{ level: this.level, version, durableVersion: version },
       ...{ memtableEntries: memory.source.entries, memtableBytes: memory.source.usedBytes },
@@ -190,12 +195,13 @@ class ReadOnlyStore implements Store, ReadPort {
         ...{ id, level, sizeBytes, entries, tombstones },
       })),
       contentFiles: content.statistics(),
-      ...{ logBytes: 0, cacheBytes: 0, queuedWrites: 0, snapshots: this.#holds.count, lost: [] },
+      ...{ logBytes: 0, cacheBytes: 0, queuedWrites: 0, snapshots: this.#holds.count },
+      lost: [...views.current.lost.described(), ...lostLog.ranges],
     };
   }
 
-  on(_listener: Listener<StoreEvent>): Disposable {
-    return { [Symbol.dispose]: () => undefined };
+  on(listener: Listener<StoreEvent>): Disposable {
+    return this.#parts.events.subscribe(listener);
   }
 
   write = this.#refused;
@@ -204,9 +210,17 @@ class ReadOnlyStore implements Store, ReadPort {
   compactContent = this.#refused;
   consolidate = this.#refused;
   maintain = this.#refused;
+  acceptLoss = this.#refused;
+  backup = this.#refused;
   checkHealth = this.#refused;
 
   readFailed(): void {}
+
+  async verify(options?: StoreVerifyOptions): Promise<VerifyReport> {
+    this.refuseClosed();
+    const { disk, pin } = this.#parts;
+    return await verifyOpen({ disk, folder: this.folder, manifest: { pin: () => pin } }, options);
+  }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;

@@ -17,3 +17,14 @@ export async function lockStore(disk: Disk, folder: string): Promise<DiskLock> {
     });
   }
 }
+
+/** undefined where nobody can write: then nobody has to be kept from it. */
+export async function lockIfWritable(disk: Disk, folder: string): Promise<DiskLock | undefined> {
+  if ((await disk.stat(folder)) === undefined) return undefined;
+  try {
+    return await lockStore(disk, folder);
+  } catch (error) {
+    if (HoldfastError.is(error) && (error.code === "DISK_READ_ONLY" || error.code === "DISK_DENIED")) return undefined;
+    throw error;
+  }
+}

@@ -172,7 +172,7 @@ export class SegmentVectors {
 
   async load(layer: SegmentLayer, { number, settings }: CollectionFacts): Promise<void> {
     if (settings.vectors === undefined || this.#layers.has(number)) return;
-    const loaded = await vectorLayerOf(layer.segment, { number, vectors: settings.vectors });
+    const loaded = layer.segment && (await vectorLayerOf(layer.segment, { number, vectors: settings.vectors }));
     if (!this.#layers.has(number)) this.#layers.set(number, loaded);
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { CursorSource } from "../cursor.ts";
+import { LostRanges } from "../damage/lost-ranges.ts";
 import type { GraphLayer } from "../graph/index.ts";
 import type { Pin } from "../manifest/versions.ts";
 import type { LookupSource } from "../merge/lookup.ts";
@@ -19,6 +20,8 @@ export class View {
   readonly sources: readonly (LookupSource & CursorSource)[];
   /** Numbers of the collections of which every layer's vectors know what hides them. */
   readonly linked = new Set<number>();
+  /** Of all its layers. */
+  readonly lost: LostRanges;
   readonly #pin: Pin;
   readonly #onReleased: (view: View) => void;
   #holders = 1;
@@ -28,6 +31,7 @@ export class View {
   constructor(layers: readonly Layer[], pin: Pin, onReleased: (view: View) => void) {
     this.layers = layers;
     this.sources = layers.map(({ source }) => source);
+    this.lost = layers.reduce((all, { lost }) => all.with(lost), LostRanges.none);
     this.#pin = pin;
     this.#onReleased = onReleased;
   }

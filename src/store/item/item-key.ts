@@ -107,6 +107,11 @@ export function edgePrefix(source: string): Uint8Array {
   return utf8(`e${source}\0`);
 }
 
+/** Before the keys of all edges that leave items of this collection. */
+export function edgesPrefix(collection: string): Uint8Array {
+  return utf8(`e${collection}\0`);
+}
+
 export type ParsedKey =
   | { readonly kind: "item"; readonly collection: string; readonly id: string }
   | ({ readonly kind: "edge" } & EdgeParts);

@@ -38,6 +38,8 @@ export interface ItemInput {
   readonly pinned?: boolean;
   /** It counts as deleted that many milliseconds from now on, pinned or not. Default: it stays. */
   readonly ttlMs?: number;
+  /** When it was first written, for items that come from elsewhere. Default: now. */
+  readonly createdMs?: number;
 }
 
 export interface Item {

@@ -26,8 +26,11 @@ const limitOfKind = 50;
 
 export const advice = {
   salvage:
-    'Open the store with recovery: "salvage": what can be read is kept, and what is lost is named. ' +
+    "Compact the store (holdfast store compact): what can be read is kept, and what is lost is named. " +
     "Or restore it from a backup.",
+  salvageLog:
+    'Open the store with recovery: "salvage" (--salvage): what can be read of the log is kept, and what is lost is ' +
+    "named. Or restore it from a backup.",
   restore: "Restore the store from a backup, or the file alone.",
   rebuild: "Nothing is lost: compact the store, and it is made anew.",
   nothing: "Nothing needs to be done.",

@@ -94,9 +94,10 @@ function signalled({ signal }: SegmentCheckOptions): { readonly signal?: AbortSi
 function isAsNamed({ properties }: Segment, file: ManifestFile): boolean {
   const { entries, tombstones, smallestSequence, largestSequence, smallestKey, largestKey } = properties;
   const isSameCount = entries === file.entries && tombstones === file.tombstones;
-  const isSameRange = smallestSequence === file.smallestSequence && largestSequence === file.largestSequence;
-  const isSameKeys = compareKeys(smallestKey, file.smallestKey) === 0 && compareKeys(largestKey, file.largestKey) === 0;
-  return isSameCount && isSameRange && isSameKeys;
+  // Wider bounds are those of what was lost of its inputs, and stay when the loss was accepted.
+  const isInRange = smallestSequence >= file.smallestSequence && largestSequence <= file.largestSequence;
+  const isInKeys = compareKeys(smallestKey, file.smallestKey) >= 0 && compareKeys(largestKey, file.largestKey) <= 0;
+  return isSameCount && isInRange && isInKeys;
 }
 
 async function checkEntries(segment: Segment, options: SegmentCheckOptions, findings: Findings): Promise<void> {

@@ -182,7 +182,7 @@ class StoreCheck {
   async #checkLog(state: ManifestState): Promise<number | undefined> {
     const { disk, folder, signal, logName = "log" } = this.#options;
     const path = join(folder, logName);
-    const about = { severity: "loss", part: "log", path, advice: advice.salvage } as const;
+    const about = { severity: "loss", part: "log", path, advice: advice.salvageLog } as const;
     try {
       const report = await verifyWal(disk, path, signal === undefined ? {} : { signal });
       for (const { path: at, offset, reason } of report.lost)

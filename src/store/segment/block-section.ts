@@ -110,7 +110,7 @@ export class BlockSection {
 
   #check(place: number, bytes: Uint8Array): void {
     const fault = blockFault(bytes, this.#file.fileId, this.index.offsets[place], this.index.checksums[place]);
-    if (fault !== undefined) throw corruptError(this.damageAt(place, fault));
+    if (fault !== undefined) throw this.#file.told(corruptError(this.damageAt(place, fault)));
   }
 
   /** The first key that surely does not stand in this block. */

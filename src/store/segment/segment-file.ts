@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { HoldfastError } from "../../base/index.ts";
 import type { Disk, DiskFile } from "../../disk/index.ts";
 import { checksumAt } from "../little-endian.ts";
-import { corruptError, versionError } from "./damage.ts";
+import { corruptError, damageOf, versionError } from "./damage.ts";
 import { decodeTable, decodeTail, isTable, type Tail } from "./footer.ts";
 import { formatVersion, headerBytes, type Section, sectionName, tableRowBytes, tailBytes } from "./format.ts";
 
@@ -18,6 +18,8 @@ export interface SegmentFileOptions {
   readonly fileId: number;
   /** From the manifest: with these, a file that was swapped for another or an older one is told apart. */
   readonly expected?: { readonly sizeBytes: number; readonly checksum: number } | undefined;
+  /** Told of damage that is found once the file is open, beside the error that the reader gets. Must not throw. */
+  readonly onDamage?: ((error: HoldfastError) => void) | undefined;
 }
 
 export class SegmentFile {
@@ -27,11 +29,19 @@ export class SegmentFile {
   readonly checksum: number;
   readonly sections: readonly Section[];
   readonly #file: DiskFile;
+  readonly #onDamage: SegmentFileOptions["onDamage"];
   readonly #reads = new Set<Promise<unknown>>();
   #isClosed = false;
 
-  private constructor(file: DiskFile, tail: Tail, checksum: number, sections: readonly Section[]) {
+  private constructor(
+    file: DiskFile,
+    tail: Tail,
+    checksum: number,
+    sections: readonly Section[],
+    onDamage: SegmentFileOptions["onDamage"],
+  ) {
     this.#file = file;
+    this.#onDamage = onDamage;
     this.path = file.path;
     this.fileId = tail.fileId;
     this.sizeBytes = tail.sizeBytes;
@@ -49,7 +59,7 @@ export class SegmentFile {
     }
   }
 
-  static async #read(file: DiskFile, { fileId, expected }: SegmentFileOptions): Promise<SegmentFile> {
+  static async #read(file: DiskFile, { fileId, expected, onDamage }: SegmentFileOptions): Promise<SegmentFile> {
     const { path } = file;
     const sizeBytes = await file.sizeBytes();
     if (sizeBytes < headerBytes + tailBytes)
@@ -78,7 +88,7 @@ export class SegmentFile {
       throw bad("the checksum of the section table is wrong", tableAt, "section table");
     const sections = decodeTable(table, tableAt);
     if (typeof sections === "string") throw bad(sections, tableAt, "section table");
-    return new SegmentFile(file, tail, checksum, sections);
+    return new SegmentFile(file, tail, checksum, sections, onDamage);
   }
 
   /** Throws STORE_SEGMENT_CORRUPT where a section that every segment has is not there. */
@@ -102,7 +112,13 @@ export class SegmentFile {
   }
 
   damaged(type: number, offset: number, reason: string): HoldfastError {
-    return corruptError({ path: this.path, offset, section: sectionName(type), reason });
+    return this.told(corruptError({ path: this.path, offset, section: sectionName(type), reason }));
+  }
+
+  /** The error, of which whoever keeps the file is told. */
+  told(error: HoldfastError): HoldfastError {
+    this.#onDamage?.(error);
+    return error;
   }
 
   /** So many bytes from there on: all of them, or an error. */
@@ -112,6 +128,9 @@ export class SegmentFile {
     this.#reads.add(reading);
     try {
       return await reading;
+    } catch (error) {
+      if (HoldfastError.is(error) && damageOf(error) !== undefined) this.told(error);
+      throw error;
     } finally {
       this.#reads.delete(reading);
     }
