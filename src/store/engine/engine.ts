@@ -269,7 +269,7 @@ export class Engine implements Store, ReadPort, WritePort {
   async maintain(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#refuseMaintenance();
     await this.#maintenance.mergeDue(options.signal);
-    await this.#maintenance.compactContent(undefined, options.signal);
+    await this.#maintenance.maintainContent(options.signal);
     await this.#parts.deleteObsolete();
     await this.#consolidations.runDue(options.signal);
   }

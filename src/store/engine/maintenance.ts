@@ -174,6 +174,18 @@ export class Maintenance {
     return await this.#mending.acceptLoss();
   }
 
+  /** As `compactContent`, after one that is under way. */
+  async maintainContent(signal?: AbortSignal): Promise<void> {
+    while (this.#contentRun !== undefined) {
+      const ended = this.#contentRun.then(
+        () => undefined,
+        () => undefined,
+      );
+      await untilAborted(ended, signal);
+    }
+    await this.compactContent(undefined, signal);
+  }
+
   async compactContent(minimumGarbage = 0.3, signal?: AbortSignal): Promise<{ readonly freedBytes: number }> {
     if (this.#contentRun !== undefined) {
       throw new HoldfastError("STORE_COMPACTION_RUNNING", "a compaction of the content log is under way", {
@@ -181,18 +193,20 @@ export class Maintenance {
         retryable: true,
       });
     }
-    const run = this.#mending
-      .mend()
-      .then(() => this.#mending.retried(() => this.#compactContent(minimumGarbage, signal), { isInTurn: false }));
-    this.#contentRun = run;
-    try {
-      const result = await run;
-      // The run itself was a reader of the old files.
-      await this.#port.parts.deleteObsolete();
-      return result;
-    } finally {
+    const run = this.#runContent(minimumGarbage, signal).finally(() => {
       this.#contentRun = undefined;
-    }
+    });
+    this.#contentRun = run;
+    return await run;
+  }
+
+  async #runContent(minimumGarbage: number, signal?: AbortSignal): Promise<{ readonly freedBytes: number }> {
+    await this.#mending.mend();
+    const work = (): Promise<{ readonly freedBytes: number }> => this.#compactContent(minimumGarbage, signal);
+    const result = await this.#mending.retried(work, { isInTurn: false });
+    // The run itself was a reader of the old files.
+    await this.#port.parts.deleteObsolete();
+    return result;
   }
 
   /** Ends what is under way, and waits for it. Flushes are left undone: the log has what they would have written. */
