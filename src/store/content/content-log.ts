@@ -200,7 +200,7 @@ export class ContentLog implements AsyncDisposable {
         details: { file: handle.file, row: handle.row, path: this.#options.catalog.pathOf(handle.file), offset: 0 },
       });
     }
-    held.readers++; // mutant: content-readers
+    held.readers++;
     try {
       return await (await this.#opened(held)).read(handle);
     } catch (error) {

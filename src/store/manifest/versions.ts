@@ -48,7 +48,7 @@ export class Versions {
   /** What no state and no pin names any more. */
   deletable(): ManifestFile[] {
     const deletable = new Map(this.#obsolete);
-    for (const { files } of this.#pinned.keys()) for (const id of files.keys()) deletable.delete(id); // mutant: pinned
+    for (const { files } of this.#pinned.keys()) for (const id of files.keys()) deletable.delete(id);
     return [...deletable.values()];
   }
 
