@@ -54,7 +54,7 @@ export async function openReadOnly(options: StoreOptions): Promise<Store> {
     const reading = await readManifest({ disk, folder });
     if (reading === undefined) {
       throw new HoldfastError("STORE_MISSING", `there is no store in ${folder}`, {
-        hint: "Check the path; without readOnly a store is made.",
+        hint: "Check the path: a store is made by the first who opens it to write.",
         details: { path: folder },
       });
     }
