@@ -30,9 +30,8 @@ export class ManifestFileWriter {
   }
 
   /**
-   * What was read of it is durable when this returns, and that CURRENT names it: a process that was killed may have
-   * written the last edit and not synced it. What the opening deletes by it would be missed if the power then took the
-   * edit back.
+   * One that nothing was appended to. It was durable before CURRENT named it; that CURRENT does is durable when this
+   * returns: who wrote it may have been killed before the folder was synced.
    */
   static async open(
     disk: Disk,
@@ -42,7 +41,6 @@ export class ManifestFileWriter {
   ): Promise<ManifestFileWriter> {
     const file = await disk.open(join(folder, manifestName(manifest)), "read-write");
     try {
-      await file.syncData(); // mutant: manifest-open-sync
       await disk.syncFolder(folder);
       return new ManifestFileWriter(manifest, file, content);
     } catch (error) {

@@ -110,7 +110,8 @@ describe("a manifest", () => {
     expect([...orphans].sort()).toEqual(left.sort());
     expect(manifest.newFileId()).toBe(79);
     await manifest.rewrite();
-    expect((await readManifest({ disk, folder }))?.number).toBe(10);
+    // 10 was written at the opening, for the one before had been appended to.
+    expect((await readManifest({ disk, folder }))?.number).toBe(11);
     await manifest.close();
   });
 
@@ -184,6 +185,21 @@ describe("a damaged manifest", () => {
     }
   });
 
+  it("S8: whose last edit an earlier process failed to sync is written anew before it is believed", async () => {
+    const disk = new SimDisk({
+      faults: [faults.failSync({ path: /manifest/, occurrence: 3, forever: true, lies: true })],
+    });
+    const { manifest } = await openManifest({ disk, folder });
+    await manifest.apply({ add: [segmentFile(1)] });
+    await expect(manifest.apply({ remove: [1], add: [segmentFile(2)] })).rejects.toMatchObject({ code: "DISK_IO" });
+    // The next process sees the edit in the system's memory, and goes by it: what it removes must stay removed.
+    const next = disk.restarted();
+    const again = await openManifest({ disk: next, folder });
+    const seen = [...again.manifest.state.files.keys()];
+    for (const { disk: survivor } of next.survivors({ limit: 40, random: seededRandom(2) }))
+      expect([...(await readManifest({ disk: survivor, folder }))!.state.files.keys()]).toEqual(seen);
+  });
+
   it("S8: edits that changed places or came from another manifest are found out", async () => {
     const { disk } = await made();
     const bytes = await disk.readFile(manifestPath);
@@ -201,7 +217,7 @@ describe("a damaged manifest", () => {
     const second = await openManifest({ disk: other.disk, folder });
     await second.manifest.rewrite();
     await second.manifest.close();
-    await refuses(await other.disk.readFile(`${folder}/manifest-0000000002`));
+    await refuses(await other.disk.readFile(`${folder}/manifest-0000000003`));
   });
 
   it("S8: bytes that are no manifest are refused, whatever they are", async () => {

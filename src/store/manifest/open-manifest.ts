@@ -55,7 +55,10 @@ export async function openManifest(options: OpenManifestOptions): Promise<Opened
   const read = await readManifest({ disk, folder });
   const state = read?.state ?? emptyState;
   if (read === undefined) await refuseLostCurrent(disk, folder, names);
-  const mustRewrite = read === undefined || read.torn !== undefined || read.healed.length > 0;
+  // An edit that was appended may only be in the system's memory, and no sync of ours may bring it to the disk: one
+  // that failed in the process before can have marked it as written. So it is written anew, before anything goes by it.
+  const isAppendedTo = read !== undefined && read.content.edits > 1;
+  const mustRewrite = read === undefined || isAppendedTo || read.torn !== undefined || read.healed.length > 0;
   const number = mustRewrite ? lastManifest + 1 : read.number;
   const nextFileId = Math.max(state.nextFileId, highest(names, [...fileKinds, "temporary"]) + 1);
   const writer = mustRewrite
@@ -70,11 +73,15 @@ export async function openManifest(options: OpenManifestOptions): Promise<Opened
     rewriteBytes,
     writer,
   });
+  // One that is whole says nothing more than the new one; a damaged one stays as evidence until orphans are swept.
+  const isReplaced = isAppendedTo && read.torn === undefined && read.healed.length === 0;
+  if (isReplaced) await disk.remove(join(folder, manifestName(read.number))).catch(() => undefined);
+  const left = isReplaced ? names.filter((name) => name !== manifestName(read.number)) : names;
   const live = new Set([...state.files.values()].map(fileName)).add(manifestName(number));
   return {
     manifest,
     isNew: read === undefined,
-    orphans: names.filter((name) => parseName(name) !== undefined && !live.has(name)),
+    orphans: left.filter((name) => parseName(name) !== undefined && !live.has(name)),
     missing: [...state.files.values()].filter((file) => !names.includes(fileName(file))),
     torn: read?.torn,
     healed: read?.healed ?? [],

@@ -104,9 +104,13 @@ class TurnRun {
     try {
       await work(this.#session, operation);
     } catch (error) {
-      const isAllowed = isBusy(error) && (isCrowded || this.#session.works.length > 0);
-      if (!isAllowed) this.#mayFail(error, operation.op);
+      if (!this.#mayBeBusy(error, isCrowded)) this.#mayFail(error, operation.op);
     }
+  }
+
+  /** Others work, too: what else was asked for, or maintenance by itself. */
+  #mayBeBusy(error: unknown, isCrowded: boolean): boolean {
+    return isBusy(error) && (isCrowded || this.#session.works.length > 0 || !this.#world.settings.manual);
   }
 
   async #consolidate(operation: Consolidate, isCrowded: boolean): Promise<void> {
@@ -114,8 +118,7 @@ class TurnRun {
     try {
       await consolidate(this.#world, operation, isCrowded);
     } catch (error) {
-      const isAllowed = isBusy(error) && (isCrowded || this.#session.works.length > 0);
-      if (!isAllowed) this.#mayFail(error, operation.op);
+      if (!this.#mayBeBusy(error, isCrowded)) this.#mayFail(error, operation.op);
     }
   }
 

@@ -26,6 +26,8 @@ export async function ask(write: Write, session: Session, model: Model): Promise
     if (session.isOver) return written;
     written.result = result;
     if (result === undefined || isIdle(written)) model.end(commit, "refused");
+    // Under way when the log failed: it has its place among the writes, and readers see it.
+    else if (result.durability === "queued" && result.version > 0) model.end(commit, "visible", result.version);
     else if (result.durability === "queued") model.end(commit, "queued");
     else model.end(commit, result.durability, result.version);
   } catch (error) {
