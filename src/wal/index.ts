@@ -3,7 +3,7 @@ export type { DurabilityWarning } from "./durability-warning.ts";
 export { type WalCheckOptions, walCheck } from "./health-check.ts";
 export { type FileReport, type FrameReport, inspectWal, verifyWal, type WalReport } from "./inspect.ts";
 export { openWal } from "./open.ts";
-export type { Submission, WalOptions, WalRecovery, WalStatistics, WalTransaction } from "./options.ts";
+export type { Submission, WalFound, WalOptions, WalRecovery, WalStatistics, WalTransaction } from "./options.ts";
 export { type ReadOptions, type ReadWalOptions, readWal } from "./read.ts";
 export { type RepairOptions, type RepairReport, repairWal } from "./repair.ts";
 export type { WalEntry } from "./replay.ts";

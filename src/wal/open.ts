@@ -42,6 +42,9 @@ export async function openWal(options: WalOptions): Promise<Wal> {
     const log = await listLog(disk, folder);
     for (const path of log.unfinished) await disk.remove(path);
     const found = await recover(options, log);
+    const { end, recovery, truncatedBefore } = found;
+    const lastSequence = Math.max(end?.nextSequence ?? 1, truncatedBefore) - 1;
+    options.onFound?.({ isNew: recovery.isNew, truncatedBefore, lastSequence });
     return await takeUp(options, found, lock);
   } catch (error) {
     await lock.release();

@@ -32,7 +32,18 @@ export interface WalOptions {
   readonly randomBytes?: (count: number) => Uint8Array;
   /** Called for every committed entry, in order, before `openWal` returns. */
   readonly onEntry?: (entry: WalEntry) => void;
+  /** Called before anything is written: what it throws refuses the opening, and the log stays as it was found. */
+  readonly onFound?: (found: WalFound) => void;
   readonly signal?: AbortSignal;
+}
+
+/** What there is of a log, before it is taken up. */
+export interface WalFound {
+  /** No file of it was there. */
+  readonly isNew: boolean;
+  readonly truncatedBefore: number;
+  /** The highest sequence number that was given out, as far as the files say. */
+  readonly lastSequence: number;
 }
 
 /** What opening found and did. */

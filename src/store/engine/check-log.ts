@@ -6,21 +6,29 @@
 import { join } from "node:path";
 import { HoldfastError } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
-import { verifyWal, type Wal } from "../../wal/index.ts";
+import { verifyWal, type WalFound } from "../../wal/index.ts";
 import { currentName } from "../manifest/names.ts";
 import type { ManifestReading, OpenedManifest } from "../manifest/open-manifest.ts";
 import type { ManifestState } from "../manifest/state.ts";
 import { manifestError } from "../manifest/walk.ts";
 import type { Catalog } from "./catalog.ts";
 
-/** Throws STORE_MANIFEST_CORRUPT and STORE_LOG_MISSING. */
-export function checkLog({ isNew, torn, manifest }: OpenedManifest, catalog: Catalog, log: Wal, folder: string): void {
+/**
+ * Throws STORE_MANIFEST_CORRUPT and STORE_LOG_MISSING. Asked before the log is taken up: a log that was made in place of
+ * the missing one would pass for it at the next opening.
+ */
+export function checkLog(
+  { isNew, torn, manifest }: OpenedManifest,
+  catalog: Catalog,
+  log: WalFound,
+  folder: string,
+): void {
   const { flushedPosition } = manifest.state;
-  const isCut = log.truncatedBefore > flushedPosition + 1 || (isNew && !log.recovery.isNew);
+  const isCut = log.truncatedBefore > flushedPosition + 1 || (isNew && !log.isNew);
   if (isCut) throw lastEditsError(folder, torn?.offset); // mutant: manifest-cut
-  const isGone = log.recovery.isNew && catalog.all.length > 0;
-  const isMissing = isGone || log.visibleSequence < flushedPosition;
-  if (isMissing) throw logMissing(folder, log.visibleSequence, flushedPosition); // mutant: log-missing
+  const isGone = log.isNew && catalog.all.length > 0;
+  const isMissing = isGone || log.lastSequence < flushedPosition;
+  if (isMissing) throw logMissing(folder, log.lastSequence, flushedPosition); // mutant: log-missing
 }
 
 /** The same for one who only reads, before he reads the log. */
@@ -30,8 +38,10 @@ export async function checkLogFiles(disk: Disk, folder: string, { state, torn }:
   const hasLog = files.some(({ name }) => /\.(wal|jsonl)$/.test(name));
   if (!hasLog && isUsed(state)) throw logMissing(folder, 0, state.flushedPosition);
   if (!hasLog) return;
-  const { truncatedBefore } = await verifyWal(disk, path);
+  const { truncatedBefore, lastSequence = 0 } = await verifyWal(disk, path);
   if (truncatedBefore > state.flushedPosition + 1) throw lastEditsError(folder, torn?.offset);
+  const last = Math.max(lastSequence, truncatedBefore - 1);
+  if (last < state.flushedPosition) throw logMissing(folder, last, state.flushedPosition);
 }
 
 function isUsed({ files, flushedPosition, values }: ManifestState): boolean {
@@ -42,11 +52,11 @@ export function lastEditsError(folder: string, offset = 0): HoldfastError {
   return manifestError(join(folder, currentName), offset, "it lacks edits that the log goes on from");
 }
 
-function logMissing(folder: string, visibleSequence: number, flushedPosition: number): HoldfastError {
+function logMissing(folder: string, lastSequence: number, flushedPosition: number): HoldfastError {
   const path = join(folder, "log");
-  const message = `the log in ${path} ends at ${visibleSequence}, and the segments were written up to ${flushedPosition}`;
+  const message = `the log in ${path} ends at ${lastSequence}, and the segments were written up to ${flushedPosition}`;
   return new HoldfastError("STORE_LOG_MISSING", message, {
     hint: "Its files were taken away or replaced: put them back, or restore the store from a backup.",
-    details: { path, visibleSequence, flushedPosition },
+    details: { path, lastSequence, flushedPosition },
   });
 }

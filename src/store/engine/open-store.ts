@@ -105,6 +105,7 @@ async function open(
   const wal = await openWal({
     ...logOptions,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
+    onFound: (found) => checkLog(opened, catalog, found, folder),
     onEntry: ({ sequence, payload }) => {
       if (sequence <= manifest.state.flushedPosition) return; // mutant: flushed-position
       memory.apply(payload, sequence);
@@ -112,7 +113,6 @@ async function open(
   });
   const log = new LogHolder(wal, (firstSequence) => openWal({ ...logOptions, firstSequence }));
   opening.add(() => log.close());
-  checkLog(opened, catalog, wal, folder);
   const lostLog = new LostLog(wal.recovery.lost);
   for (const name of opened.orphans) await disk.remove(join(folder, name));
   const deleteObsolete = async (): Promise<void> => void (await manifest.deleteObsolete());
