@@ -26,7 +26,8 @@ const usageErrors = new Set([
 const missing = new Set(["DISK_NOT_FOUND", "WAL_MISSING", "STORE_MISSING", "STORE_NOT_FOUND", "STORE_BACKUP_MISSING"]);
 
 export function exitCodeOf(error: HoldfastError): number {
-  if (error.code.startsWith("CLI_") || usageErrors.has(error.code)) return exitCodes.usage;
+  const isUsage = usageErrors.has(error.code) || /^(CLI|POLICY|STORE_VECTOR)_/.test(error.code);
+  if (isUsage && error.code !== "STORE_VECTOR_CORRUPT") return exitCodes.usage;
   if (missing.has(error.code)) return exitCodes.notFound;
   if (error.code === "DISK_LOCKED" || error.code === "STORE_LOCKED") return exitCodes.locked;
   return exitCodes.failed;

@@ -63,6 +63,12 @@ async function main(args: readonly string[]): Promise<number> {
   return command.run(rest);
 }
 
+// Whoever reads has seen enough (`| head`): that is no failure, and there is nobody left to tell.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(exitCodes.done);
+  throw error;
+});
+
 const args = process.argv.slice(2);
 try {
   process.exitCode = await main(args);

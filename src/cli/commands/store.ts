@@ -99,7 +99,7 @@ export async function storeCommand(args: readonly string[]): Promise<number> {
   const [name = "", folder, ...rest] = positionals;
   const verb = verbOf(name);
   const { takes } = verb;
-  const call = `holdfast store ${name} FOLDER${takes.map((one) => ` ${one}`).join("")}`;
+  const call = `holdfast store ${name} ${name === "restore" ? "BACKUP" : "FOLDER"}${takes.map((one) => ` ${one}`).join("")}`;
   if (folder === undefined) throw usage(`store ${name} needs the folder of a store`, call);
   const needed = takes.filter((one) => !one.startsWith("[")).length;
   if (rest.length < needed) throw usage(`store ${name} needs ${takes.slice(rest.length).join(" and ")}`, call);

@@ -16,6 +16,9 @@ export interface FallbackItem {
   readonly content: Uint8Array | undefined;
 }
 
+/** A thousand of these are 64 MB; longer ones are not worth what they take. */
+const contentLimitBytes = 64 * 1024;
+
 export class FallbackItems {
   readonly #clock: Clock;
   readonly #known: FallbackCache<FallbackItem>;
@@ -31,6 +34,7 @@ export class FallbackItems {
 
   /** The bytes are copied, and the key is left: an entry is a view into a block, and lent its key. */
   remember(name: string, entry: Entry, content?: Uint8Array): void {
+    if (content !== undefined && content.length > contentLimitBytes) return;
     this.#known.remember(name, { entry: { ...entry, key: noBytes, value: entry.value.slice() }, content });
   }
 

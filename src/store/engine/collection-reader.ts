@@ -258,7 +258,8 @@ export class EngineReader implements CollectionReader {
 
   /** It may have been written anew while its content was read. */
   #isNewest(id: string, { sequence }: Entry): boolean {
-    if (this.scope.atSequence !== latestSequence) return false;
+    // What would have to be read first is not asked.
+    if (this.scope.atSequence !== latestSequence || !this.scope.view.isLoaded) return false;
     const found = lookUp(this.scope.view.sources, itemKey(this.facts.prefix, id));
     return !(found instanceof Promise) && found?.sequence === sequence;
   }

@@ -14,6 +14,7 @@ import type {
 import { checkId } from "../item/item-key.ts";
 import type { Collection, CollectionSettings, Recalled, RecallQuery } from "../store.ts";
 import type { CollectionFacts } from "./catalog.ts";
+import { optionError } from "./change-plan.ts";
 import { EngineReader } from "./collection-reader.ts";
 import type { ReadPort, ReadScope } from "./read-scope.ts";
 import type { WritePath } from "./write-path.ts";
@@ -114,8 +115,12 @@ export class EngineCollection extends EngineReader implements Collection {
   }
 }
 
-function conditionOf({ ifVersion }: ItemWriteOptions | EdgeWriteOptions): { readonly ifVersion?: number } {
-  return ifVersion === undefined ? {} : { ifVersion };
+/** Throws STORE_OPTION for one that is there and undefined: the version of an item that was not found, say. */
+function conditionOf(options: ItemWriteOptions | EdgeWriteOptions): { readonly ifVersion?: number } {
+  if (!("ifVersion" in options)) return {};
+  if (options.ifVersion === undefined)
+    throw optionError("ifVersion", undefined, "a version, or 0 for what is not there: item?.version ?? 0");
+  return { ifVersion: options.ifVersion };
 }
 
 /** What is not said anew stays, the rest of its time to live too. */

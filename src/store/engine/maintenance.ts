@@ -418,7 +418,8 @@ export class Maintenance {
 
   /**
    * Which contents live is asked of the store as it is at this moment, and of all who read an earlier one. What that
-   * went by has to be durable before anything is freed: a deletion that a crash takes back must find its content.
+   * went by has to be in segments before anything is freed: a deletion that a crash takes back must find its content,
+   * and so must a backup, which takes no log along.
    */
   async #compactContent(minimumGarbage: number, signal?: AbortSignal): Promise<{ readonly freedBytes: number }> {
     const { content, holds, large } = this.#port.parts;
@@ -431,12 +432,10 @@ export class Maintenance {
     const readers: Pick<Hold, "view" | "atSequence">[] = [present];
     readers.push(...holds.all); // mutant: content-readers-of-old
     const live = await this.#live(readers, signal);
-    const durable = this.#port.durable();
-    durable.catch(() => undefined);
     const { freedBytes } = await content.compact({
       files,
       isLive: (handle) => live.has(handle),
-      beforeCommit: () => untilAborted(durable, signal),
+      beforeCommit: () => untilAborted(this.flush(), signal),
       ...(signal === undefined ? {} : { signal }),
     });
     return { freedBytes };

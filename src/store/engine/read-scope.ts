@@ -5,7 +5,7 @@
  * content log asks the holds which contents are still wanted.
  */
 
-import type { Clock } from "../../base/index.ts";
+import { type Clock, HoldfastError } from "../../base/index.ts";
 import type { StorageLevel } from "../../resilience/index.ts";
 import type { ContentLog } from "../content/index.ts";
 import type { FallbackItems } from "../degradation/fallback-items.ts";
@@ -66,7 +66,22 @@ export class Holds {
   snapshot(): ReadScope & Disposable {
     const hold = this.#take(this.#views.current, this.#visible());
     const { view, atSequence } = hold;
-    return { view, atSequence, hold: () => this.#take(view, atSequence), [Symbol.dispose]: hold[Symbol.dispose] };
+    let isDisposed = false;
+    const kept = (): View => {
+      if (isDisposed) throw disposedError();
+      return view;
+    };
+    return {
+      get view() {
+        return kept();
+      },
+      atSequence,
+      hold: () => this.#take(kept(), atSequence),
+      [Symbol.dispose]: () => {
+        isDisposed = true;
+        hold[Symbol.dispose]();
+      },
+    };
   }
 
   get all(): Iterable<Hold> {
@@ -89,4 +104,10 @@ export class Holds {
     this.#holds.add(hold);
     return hold;
   }
+}
+
+function disposedError(): HoldfastError {
+  return new HoldfastError("STORE_SNAPSHOT_DISPOSED", "the snapshot was disposed of before it was read", {
+    hint: "Keep the snapshot until what was asked of it has been answered.",
+  });
 }

@@ -70,4 +70,16 @@ export class StoredItem implements Item {
   get expiryMs(): number | undefined {
     return this.#entry.expiryMs === 0 ? undefined : this.#entry.expiryMs;
   }
+
+  /** All of it, decoded: for JSON, and for whoever prints it. */
+  toJSON(): Item {
+    const { collection, id, version, content, embedding, metadata } = this;
+    const { kappa, pinned, createdMs, updatedMs, expiryMs, level } = this;
+    const written = { content, embedding, metadata, kappa, pinned, createdMs, updatedMs, expiryMs };
+    return { collection, id, version, ...written, level };
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): Item {
+    return this.toJSON();
+  }
 }

@@ -5,6 +5,7 @@
  * A layer is closed when the last view that has it is let go.
  */
 
+import { assert } from "../../base/index.ts";
 import type { CursorSource } from "../cursor.ts";
 import { LostRanges } from "../damage/lost-ranges.ts";
 import type { GraphLayer } from "../graph/index.ts";
@@ -36,7 +37,9 @@ export class View {
     this.#onReleased = onReleased;
   }
 
+  /** Only while somebody holds it: its layers are closed when nobody does. */
   hold(): void {
+    assert(this.#holders > 0, "a view that was let go is not held again");
     this.#holders++;
   }
 

@@ -30,7 +30,7 @@ import { encodeCommit, type NewEntry } from "./commit-codec.ts";
 import type { LargeContent } from "./large-content.ts";
 import type { MemoryLayer } from "./memory-layer.ts";
 import type { ReadPort } from "./read-scope.ts";
-import type { Views } from "./view.ts";
+import type { View, Views } from "./view.ts";
 
 export interface WritePort extends ReadPort {
   readonly catalog: Catalog;
@@ -98,7 +98,8 @@ export class WritePath {
       if (log.failure !== undefined) throw log.failure;
       const room = this.#port.room();
       if (room !== undefined) await room;
-      else if (planned.some(needsGraphOf) && views.current.graph === undefined) await views.current.loadGraph();
+      else if (planned.some(needsGraphOf) && views.current.graph === undefined)
+        await heldFor(views.current, (view) => view.loadGraph());
       else break;
     }
     const { durable } = this.#take(moved?.planned ?? planned);
@@ -136,8 +137,8 @@ export class WritePath {
       const room = guard.draining ?? port.room()?.catch(() => undefined);
       const { current } = port.views;
       if (room !== undefined) await untilAborted(room, signal);
-      else if (needsVersions && !current.isLoaded) await current.load();
-      else if (needsGraph && current.graph === undefined) await current.loadGraph();
+      else if (needsVersions && !current.isLoaded) await heldFor(current, () => current.load());
+      else if (needsGraph && current.graph === undefined) await heldFor(current, () => current.loadGraph());
       else return this.#take(planned);
       port.refuseClosed();
       signal?.throwIfAborted();
@@ -173,6 +174,16 @@ export class WritePath {
       retryable: true,
       details: { what, version, ...(change.kind === "check" ? {} : { ifVersion: change.ifVersion ?? null }) },
     });
+  }
+}
+
+/** A merge may take the place of its layers meanwhile; they stay open until this is done. */
+async function heldFor(view: View, work: (view: View) => Promise<void>): Promise<void> {
+  view.hold();
+  try {
+    await work(view);
+  } finally {
+    view.release();
   }
 }
 

@@ -174,8 +174,19 @@ function ownCopy(bytes: Uint8Array, from: number): Uint8Array {
 
 function contentOf(content: Content): [kind: number, bytes: Uint8Array] {
   if (content instanceof Uint8Array) return [kindOf.bytes, content];
+  refuseOther(content);
   if (typeof content === "string" && content.isWellFormed()) return [kindOf.text, utf8(content)];
   return [kindOf.json, jsonBytes("content", content)];
+}
+
+/** What JSON takes without a word, and gives back as something else. */
+function refuseOther(content: unknown): void {
+  const isOther =
+    ArrayBuffer.isView(content) || content instanceof ArrayBuffer || content instanceof Map || content instanceof Set;
+  if (!isOther) return;
+  throw new HoldfastError("STORE_CONTENT", `the content is a ${content.constructor.name}, neither bytes nor JSON`, {
+    hint: "Give its bytes as a Uint8Array, or what JSON can say: an array, an object.",
+  });
 }
 
 function jsonBytes(what: string, value: unknown): Uint8Array {
