@@ -107,6 +107,7 @@ export class EngineReader implements CollectionReader {
   }
 
   async neighbours(id: string, options: NeighbourOptions = {}): Promise<EdgeOf[]> {
+    this.port.refuseClosed();
     checkId(id);
     using hold = this.scope.hold();
     const { direction = "out" } = options;
@@ -115,6 +116,7 @@ export class EngineReader implements CollectionReader {
   }
 
   async within(id: string, steps: number, options: WalkOptions = {}): Promise<Map<string, number>> {
+    this.port.refuseClosed();
     checkId(id);
     using hold = this.scope.hold();
     const graph = await graphOf(hold);
@@ -122,6 +124,7 @@ export class EngineReader implements CollectionReader {
   }
 
   async spread(seeds: ReadonlyMap<string, number>, options: SpreadOptions = {}): Promise<Map<string, number>> {
+    this.port.refuseClosed();
     using hold = this.scope.hold();
     const graph = await graphOf(hold);
     const named = new Map([...seeds].map(([id, activation]) => [nodeName(this.name, id), activation]));

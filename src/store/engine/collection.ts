@@ -71,6 +71,9 @@ export class EngineCollection extends EngineReader implements Collection {
       const before = await this.#unnoted.get(id);
       const changed = await change(before);
       if (changed === undefined) return undefined;
+      // Its time was over meanwhile: it is not there any more.
+      if (before?.expiryMs !== undefined && before.expiryMs <= this.port.clock.nowMs() && attempt < updateTries)
+        continue;
       const put = {
         ...merged(before, changed, this.port.clock.nowMs()),
         op: "put",

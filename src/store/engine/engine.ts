@@ -351,12 +351,14 @@ export class Engine implements Store, ReadPort, WritePort {
     const unsaved = this.#unsaved();
     await this.#inspection.end();
     await Promise.all([this.#consolidations.stop(), this.#maintenance.stop()]);
+    // What has no place among the writes yet ends with STORE_CLOSED, and leaves no file behind.
+    await this.#writes.prepared();
     try {
       if (log.failure !== undefined) await log.release();
       else if (unsaved === undefined) await log.close();
       else await log.close().catch(() => undefined);
     } finally {
-      views.close();
+      await views.close();
       await content[Symbol.asyncDispose]().catch(() => undefined);
       await manifest.close().catch(() => undefined);
       // A device that fails fails here too; that something was lost matters more.

@@ -60,6 +60,9 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
   const bounds = { snapshots: [], isBottom: false, nowMs, ...(signal ? { signal } : {}) };
   const kept = compactEntries([table], { ...bounds, onDropped });
   let prepared: PreparedSegment | undefined;
+  let staged: StagedContent | undefined;
+  let written: ManifestFile | undefined;
+  let mayBeNamed = false;
   try {
     const fileId = manifest.newFileId();
     const file = await writeSegment({
@@ -67,7 +70,8 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
       batches: contents.movedOf(kept),
     });
     assert(file !== undefined, "of a table with entries a segment has some");
-    const staged = await contents.stage();
+    written = file;
+    staged = await contents.stage();
     prepared = await options.prepare(file);
     await options.durable(); // mutant: flush-before-log
     const { add = [], values = {} } = staged === undefined ? {} : editOf([staged.written]);
@@ -83,6 +87,7 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
       },
       flushedPosition,
     });
+    mayBeNamed = true;
     await manifest.apply(edit, () => {
       staged?.publish();
       prepared?.publish();
@@ -91,6 +96,11 @@ export async function flushLayer(layer: MemoryLayer, options: FlushOptions): Pro
     return file;
   } catch (error) {
     await prepared?.abandon();
+    // Nobody can name them yet. After an edit whose outcome is unknown they stay, for the next opening to see.
+    if (!mayBeNamed) {
+      if (written !== undefined) await disk.remove(manifest.pathOf(written)).catch(() => undefined);
+      await staged?.abandon().catch(() => undefined);
+    }
     throw error;
   } finally {
     await contents.abandon();

@@ -32,9 +32,13 @@ export class ItemScan implements AsyncGenerator<Item, void> {
 
   next(): Promise<IteratorResult<Item, void>> {
     if (this.#last === undefined && !this.#isEnded && this.#place < this.#batch.length) {
-      const item = this.#taken();
-      if (!(item instanceof Promise)) return Promise.resolve({ value: item, done: false });
-      return this.#inTurn(async () => ({ value: await item, done: false }));
+      try {
+        const item = this.#taken();
+        if (!(item instanceof Promise)) return Promise.resolve({ value: item, done: false });
+        return this.#inTurn(async () => ({ value: await item, done: false }));
+      } catch (error) {
+        return this.throw(error);
+      }
     }
     return this.#inTurn(() => this.#nextSlowly());
   }

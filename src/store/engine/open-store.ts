@@ -123,11 +123,7 @@ async function open(
   const content = await ContentLog.open({ disk, folder, catalog: contentCatalog, onDamage });
   if (!manifest.state.values.has(identityValue)) await manifest.apply({ values: { [identityValue]: randomUUID() } });
   const layers = memory.layers();
-  const views = new Views(
-    [...layers, ...segments],
-    () => manifest.pin(),
-    () => undefined,
-  );
+  const views = new Views([...layers, ...segments], () => manifest.pin());
   const parts: EngineParts = {
     ...{ disk, folder, clock, options: checked, lock, manifest, log, content, cache, catalog, views, deleteObsolete },
     queue: await WriteQueue.open(clock),

@@ -120,11 +120,7 @@ async function partsOf(options: StoreOptions, disk: Disk, reading: ManifestReadi
       onDamage: (_file, error) => void damage.told(error),
     });
     const pin = { state, [Symbol.dispose]: () => undefined };
-    const views = new Views(
-      [memory, ...segments],
-      () => pin,
-      () => undefined,
-    );
+    const views = new Views([memory, ...segments], () => pin);
     return { disk, pin, events, lostLog, catalog, content, views, segments, memory, version };
   } catch (error) {
     for (const segment of segments) await segment.close();
@@ -225,7 +221,7 @@ class ReadOnlyStore implements Store, ReadPort {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#parts.views.close();
+    await this.#parts.views.close();
     await this.content[Symbol.asyncDispose]();
     await this.#lock?.release();
   }

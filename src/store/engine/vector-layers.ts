@@ -45,6 +45,9 @@ export class MemoryVectors {
   }
 }
 
+/** After so many the next search tries again. */
+const warmTries = 3;
+
 export interface VectorsPort {
   readonly views: Views;
   readonly catalog: Catalog;
@@ -78,7 +81,8 @@ export class Vectors {
   async of(view: View, facts: CollectionFacts, signal?: AbortSignal): Promise<readonly VectorLayer[]> {
     const { number } = facts;
     if (this.#warm.has(number) && view === this.#port.views.current) return layersOf(view.layers, number);
-    if (view === this.#port.views.current) await this.#warmed(facts);
+    // Searches need not wait for that: under many writes it may take several tries.
+    if (view === this.#port.views.current) this.#warmed(facts).catch(() => undefined);
     // Of a view that others have taken the place of since, or of a snapshot.
     if (!view.linked.has(number)) {
       await this.#link(view, facts, signal);
@@ -131,7 +135,7 @@ export class Vectors {
 
   async #warmUp(facts: CollectionFacts): Promise<void> {
     const { views } = this.#port;
-    while (!this.#warm.has(facts.number)) {
+    for (let attempt = 0; attempt < warmTries && !this.#warm.has(facts.number); attempt++) {
       const view = views.current;
       view.hold();
       try {

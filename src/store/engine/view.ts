@@ -82,11 +82,12 @@ export class Views {
   #current: View;
   readonly #pinState: () => Pin;
   readonly #segments = new Map<SegmentLayer, number>();
-  readonly #onClosed: (closing: Promise<void>) => void;
+  /** Closes that are under way. One that fails has nobody to tell: nothing is read any more. */
+  readonly #closing = new Set<Promise<void>>();
+  #isClosed = false;
 
-  constructor(layers: readonly Layer[], pinState: () => Pin, onClosed: (closing: Promise<void>) => void) {
+  constructor(layers: readonly Layer[], pinState: () => Pin) {
     this.#pinState = pinState;
-    this.#onClosed = onClosed;
     this.#current = this.#make(layers);
   }
 
@@ -108,8 +109,14 @@ export class Views {
     this.publish([...layers.slice(0, at), ...next, ...layers.slice(at + old.length)]);
   }
 
-  close(): void {
+  /** Closes every layer, whoever still holds it: what they ask then fails with STORE_CLOSED. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
     this.#current.release();
+    const layers = [...this.#segments.keys()];
+    this.#segments.clear();
+    for (const layer of layers) this.#closeLater(layer);
+    await Promise.all(this.#closing);
   }
 
   #make(layers: readonly Layer[]): View {
@@ -119,13 +126,21 @@ export class Views {
 
   #released({ layers }: View): void {
     for (const layer of layers) {
-      if (!("file" in layer)) continue;
+      if (!("file" in layer) || (this.#isClosed && !this.#segments.has(layer))) continue;
       const left = this.#segments.get(layer)! - 1;
       if (left > 0) this.#segments.set(layer, left);
       else {
         this.#segments.delete(layer);
-        this.#onClosed(layer.close());
+        this.#closeLater(layer);
       }
     }
+  }
+
+  #closeLater(layer: SegmentLayer): void {
+    const closing = layer
+      .close()
+      .catch(() => undefined)
+      .finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 }

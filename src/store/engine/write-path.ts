@@ -50,6 +50,8 @@ const replayedTogether = 100;
 
 export class WritePath {
   readonly #port: WritePort;
+  /** Writes that have no place among the others yet. */
+  readonly #preparing = new Set<Promise<unknown>>();
   #replayed = 0;
 
   constructor(port: WritePort) {
@@ -71,7 +73,7 @@ export class WritePath {
     if (planned.every(({ kind }) => kind === "check"))
       throw optionError("op", "check", "beside it a change that writes");
     if (port.guard.isDegraded) return await this.#queued(planned);
-    using large = port.large.isNeededFor(planned) ? await this.#moved(planned, signal) : undefined;
+    using large = port.large.isNeededFor(planned) ? await this.#prepare(this.#moved(planned, signal)) : undefined;
     const taken = await this.#commit(large?.planned ?? planned, signal);
     // As it was planned first: until it is written, nobody holds a content file for it.
     if (taken === undefined) return await this.#queued(planned);
@@ -88,6 +90,21 @@ export class WritePath {
       }
     }
     return { version: sequence, durability, level: port.level };
+  }
+
+  /** Resolves when nothing more is written for commits that have not taken their place. */
+  async prepared(): Promise<void> {
+    await Promise.allSettled(this.#preparing);
+  }
+
+  async #prepare<T>(work: Promise<T>): Promise<T> {
+    this.#preparing.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#preparing.delete(work);
+      this.#port.refuseClosed();
+    }
   }
 
   /** Writes what was queued: in its place among all writes when this resolves, and on the disk soon after. */

@@ -4,7 +4,7 @@
  */
 
 import { join } from "node:path";
-import { hexOf } from "../../base/index.ts";
+import { errorText, hexOf } from "../../base/index.ts";
 import type { Disk } from "../../disk/index.ts";
 import { decodeHandle } from "../content/index.ts";
 import { decodeLost, lostValueName } from "../damage/lost-codec.ts";
@@ -111,7 +111,11 @@ async function checkEntries(segment: Segment, options: SegmentCheckOptions, find
       const fault = entryFault(entry);
       if (fault !== undefined)
         findings.add({ ...entryFinding(path, entry, fault), part: "entry", advice: advice.report });
-      else checkHandle(path, entry, options.contents, findings);
+      else {
+        const finding = handleFinding(path, entry, options.contents);
+        // Contents of versions that a newer segment hides are freed before a merge takes the versions themselves.
+        if (finding !== undefined && !(await isHidden(entry, options))) findings.add(finding);
+      }
     }
   } finally {
     cursor.close();
@@ -152,17 +156,39 @@ function entryFinding(path: string, { key, sequence }: Entry, reason: string) {
 }
 
 /** The record is one: that was checked before. */
-function checkHandle(path: string, entry: Entry, contents: ContentRows, findings: Findings): void {
-  if (entry.kind !== entryKind.value || entry.key[0] !== itemMark) return;
+type NewFinding = Parameters<Findings["add"]>[0];
+
+/** What is wrong with where the entry says that its content lies; undefined where nothing is. */
+function handleFinding(path: string, entry: Entry, contents: ContentRows): NewFinding | undefined {
+  if (entry.kind !== entryKind.value || entry.key[0] !== itemMark) return undefined;
   const record = new ItemRecord(entry.value);
-  if (!record.isInContentLog) return;
+  if (!record.isInContentLog) return undefined;
   const about = { part: "handle", advice: advice.restore } as const;
   try {
     const fault = contents.fault(decodeHandle(record.contentBytes));
-    if (fault !== undefined) findings.add({ ...entryFinding(path, entry, fault), ...about });
+    return fault === undefined ? undefined : { ...entryFinding(path, entry, fault), ...about };
   } catch (error) {
-    findings.addError(error, { severity: "loss", path, ...about });
+    return { ...entryFinding(path, entry, errorText(error)), ...about };
   }
+}
+
+/** Whether a newer segment has the key. One that cannot be read hides nothing: what is wrong with it is told by itself. */
+async function isHidden({ key }: Entry, { disk, folder, state, file }: SegmentCheckOptions): Promise<boolean> {
+  const cache = new BlockCache({ limitBytes: 0 });
+  for (const newer of state.files.values()) {
+    if (newer.kind !== "segment" || newer.smallestSequence <= file.largestSequence) continue;
+    if (compareKeys(newer.smallestKey, key) > 0 || compareKeys(newer.largestKey, key) < 0) continue;
+    const options = { disk, folder, name: fileName(newer), fileId: newer.id, cache, expected: newer };
+    const found = await openSegment(options).then(
+      async (segment) => {
+        await using open = segment;
+        return (await open.get(key)) !== undefined;
+      },
+      () => false,
+    );
+    if (found) return true;
+  }
+  return false;
 }
 
 const itemMark = 0x69;
