@@ -14,8 +14,8 @@ import { manifestError } from "../manifest/walk.ts";
 import type { Catalog } from "./catalog.ts";
 
 /**
- * Throws STORE_MANIFEST_CORRUPT and STORE_LOG_MISSING. Asked before the log is taken up: a log that was made in place of
- * the missing one would pass for it at the next opening.
+ * Throws STORE_MANIFEST_CORRUPT and STORE_LOG_MISSING. Asked before the log is taken up: a log that was made in place
+ * of the missing one would pass for it at the next opening.
  */
 export function checkLog(
   { isNew, torn, manifest }: OpenedManifest,

@@ -172,7 +172,7 @@ function handleFinding(path: string, entry: Entry, contents: ContentRows): NewFi
   }
 }
 
-/** Whether a newer segment has the key. One that cannot be read hides nothing: what is wrong with it is told by itself. */
+/** Whether a newer segment has the key. One that cannot be read hides nothing: it has findings of its own. */
 async function isHidden({ key }: Entry, { disk, folder, state, file }: SegmentCheckOptions): Promise<boolean> {
   const cache = new BlockCache({ limitBytes: 0 });
   for (const newer of state.files.values()) {

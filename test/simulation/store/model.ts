@@ -29,7 +29,7 @@ export interface Commit {
   /** Those of one turn were asked for at once; a later turn begins when all before are answered. */
   readonly turn: number;
   changes: readonly ModelChange[];
-  readonly nowMs: number;
+  nowMs: number;
   /** The highest version that was known when it was asked for. */
   readonly floor: number;
   fate: CommitFate;

@@ -26,8 +26,6 @@ export async function ask(write: Write, session: Session, model: Model): Promise
     if (session.isOver) return written;
     written.result = result;
     if (result === undefined || isIdle(written)) model.end(commit, "refused");
-    // Under way when the log failed: it has its place among the writes, and readers see it.
-    else if (result.durability === "queued" && result.version > 0) model.end(commit, "visible", result.version);
     else if (result.durability === "queued") model.end(commit, "queued");
     else model.end(commit, result.durability, result.version);
   } catch (error) {
@@ -75,6 +73,8 @@ async function send(
         (item) => {
           const change = updateOf(write.collection, id, item?.version ?? 0, wanted);
           commit.changes = change === undefined ? [] : [change];
+          // What it read may have been gone by its time when it was asked for, and not before.
+          commit.nowMs = session.clock.nowMs();
           return slow === true ? later(wanted) : wanted;
         },
         options,
