@@ -118,7 +118,8 @@ describe("a compaction", () => {
           kinds.edges += edges.length;
         },
       ),
-      { numRuns: 150 },
+      // A seed, for some of what it has to see is rare.
+      { numRuns: 150, seed: 7 },
     );
     // It saw all of it.
     for (const count of Object.values(kinds)) expect(count).toBeGreaterThan(0);

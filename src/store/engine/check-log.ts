@@ -38,9 +38,10 @@ export async function checkLogFiles(disk: Disk, folder: string, { state, torn }:
   const hasLog = files.some(({ name }) => /\.(wal|jsonl)$/.test(name));
   if (!hasLog && isUsed(state)) throw logMissing(folder, 0, state.flushedPosition);
   if (!hasLog) return;
-  const { truncatedBefore, lastSequence = 0 } = await verifyWal(disk, path);
+  const { truncatedBefore, lastSequence = 0, files: reports } = await verifyWal(disk, path);
   if (truncatedBefore > state.flushedPosition + 1) throw lastEditsError(folder, torn?.offset);
-  const last = Math.max(lastSequence, truncatedBefore - 1);
+  // A log without entries says by its files where it goes on.
+  const last = Math.max(lastSequence, truncatedBefore - 1, ...reports.map(({ firstSequence }) => firstSequence - 1));
   if (last < state.flushedPosition) throw logMissing(folder, last, state.flushedPosition);
 }
 
