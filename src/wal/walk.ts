@@ -97,9 +97,10 @@ export class LogWalk {
     if (log.format === undefined || last === undefined) return undefined;
     const path = logFilePath(folder, last, log.format);
     const newest = await headOf(disk, path, last, log.format);
-    // It says what was truncated: read on without it, and what is forgotten comes back.
+    // It says what was truncated. That it is damaged would come out at the end of the walk; here nothing was given out
+    // yet that is forgotten.
     const isReadable = newest !== undefined || options.onLoss !== undefined;
-    if (!isReadable) throw corruptError(path, 0, "its first entry is damaged"); // mutant: newest-head
+    if (!isReadable) throw corruptError(path, 0, "its first entry is damaged");
     return new LogWalk(disk, folder, log.format, log, newest?.facts, options);
   }
 
