@@ -102,6 +102,32 @@ describe("searching a store", () => {
     await expectRight(snapshot.collection("notes"), before, random);
   });
 
+  it("S3: misses no write that comes while the first searches read the vectors", async () => {
+    const disk = new SimDisk();
+    const first = await opened(disk);
+    const random = seededRandom(8);
+    const model = new Map<string, Known>();
+    for (let place = 0; place < 150; place++) {
+      model.set(`k${place}`, { embedding: vector(random), topic: 2 });
+      await first.notes.put(`k${place}`, { embedding: model.get(`k${place}`)!.embedding!, metadata: { topic: 2 } });
+    }
+    await first.store.compact();
+    await first.store.close();
+    const { store, notes } = await opened(disk, { memtableEntries: 10_000 });
+    const query = vector(random);
+    let isDone = false;
+    const searches = Promise.all([1, 2, 3].map(() => notes.search(query, { k: 5 }))).finally(() => (isDone = true));
+    // In as many turns as it takes, and some more.
+    for (let turn = 0; turn < 150 && (!isDone || turn < 100); turn++) {
+      const embedding = vector(random);
+      model.set(`k${turn}`, { embedding, topic: 2 });
+      await notes.put(`k${turn}`, { embedding, metadata: { topic: 2 } }, { durability: "visible" });
+    }
+    await searches;
+    for (let turn = 0; turn < 20; turn++) await expectRight(notes, model, random);
+    await store.close();
+  });
+
   it("S3: refuses an embedding that does not fit, before anything is written", async () => {
     const { store, notes } = await opened(new SimDisk());
     const plain = await store.collection("plain");

@@ -6,7 +6,7 @@
  * Until then nothing is kept but the rows beside the memtables.
  */
 
-import type { Clock } from "../../base/index.ts";
+import { type Clock, untilAborted } from "../../base/index.ts";
 import { hasPrefix, vectorLayerOf, vectorRowOf } from "../compaction/vector-sections.ts";
 import type { Entry } from "../entry.ts";
 import { hideOlder, hideOlderNow, MemoryVectorLayer, type VectorLayer } from "../recall/index.ts";
@@ -45,9 +45,6 @@ export class MemoryVectors {
   }
 }
 
-/** After so many the next search tries again. */
-const warmTries = 3;
-
 export interface VectorsPort {
   readonly views: Views;
   readonly catalog: Catalog;
@@ -57,7 +54,7 @@ export interface VectorsPort {
 export class Vectors {
   readonly #port: VectorsPort;
   readonly #warm = new Set<number>();
-  readonly #warming = new Map<number, Promise<void>>();
+  readonly #linking = new WeakMap<View, Map<number, Promise<void>>>();
 
   constructor(port: VectorsPort) {
     this.#port = port;
@@ -80,14 +77,8 @@ export class Vectors {
   /** The layers of a view, newest first, each knowing what the others hide of it. */
   async of(view: View, facts: CollectionFacts, signal?: AbortSignal): Promise<readonly VectorLayer[]> {
     const { number } = facts;
-    if (this.#warm.has(number) && view === this.#port.views.current) return layersOf(view.layers, number);
-    // Searches need not wait for that: under many writes it may take several tries.
-    if (view === this.#port.views.current) this.#warmed(facts).catch(() => undefined);
-    // Of a view that others have taken the place of since, or of a snapshot.
-    if (!view.linked.has(number)) {
-      await this.#link(view, facts, signal);
-      view.linked.add(number);
-    }
+    const isWarm = this.#warm.has(number) && view === this.#port.views.current;
+    if (!isWarm && !view.linked.has(number)) await untilAborted(this.#linked(view, facts), signal);
     return layersOf(view.layers, number);
   }
 
@@ -123,46 +114,35 @@ export class Vectors {
     };
   }
 
-  #warmed(facts: CollectionFacts): Promise<void> {
+  /** Once for all who ask of the same view. */
+  #linked(view: View, facts: CollectionFacts): Promise<void> {
     const { number } = facts;
-    let warming = this.#warming.get(number);
-    if (warming === undefined) {
-      warming = this.#warmUp(facts).finally(() => this.#warming.delete(number));
-      this.#warming.set(number, warming);
-    }
-    return warming;
-  }
-
-  async #warmUp(facts: CollectionFacts): Promise<void> {
-    const { views } = this.#port;
-    for (let attempt = 0; attempt < warmTries && !this.#warm.has(facts.number); attempt++) {
-      const view = views.current;
-      view.hold();
-      try {
-        await this.#link(view, facts);
-        view.linked.add(facts.number);
-      } finally {
-        view.release();
-      }
-      // Linked up to this turn, in the end by what is in memory; from now on writes do it.
-      if (view === views.current) this.#warm.add(facts.number);
-    }
+    const ofView = this.#linking.get(view) ?? new Map<number, Promise<void>>();
+    this.#linking.set(view, ofView);
+    const linking =
+      ofView.get(number) ?? view.whileHeld(() => this.#link(view, facts)).finally(() => ofView.delete(number));
+    ofView.set(number, linking);
+    return linking;
   }
 
   /** Every layer is told of all newer ones; those in memory, which still grow, last and at once. */
-  async #link({ layers }: View, facts: CollectionFacts, signal?: AbortSignal): Promise<void> {
+  async #link(view: View, facts: CollectionFacts): Promise<void> {
+    const { layers } = view;
     for (const layer of layers) if ("file" in layer) await layer.loadVectors(facts);
     const all = layers.map((layer) => layer.vectors.get(facts.number));
     for (const [place, layer] of layers.entries()) {
       const newer = all[place];
       if (newer === undefined || !("file" in layer)) continue;
       const older = present(all.slice(place + 1));
-      await hideOlder(newer, older, { clock: this.#port.clock, signal }); // mutant: vectors-link-segments
+      await hideOlder(newer, older, { clock: this.#port.clock }); // mutant: vectors-link-segments
     }
     for (const [place, layer] of layers.entries()) {
       const newer = "file" in layer ? undefined : (all[place] ?? layer.vectors.get(facts.number));
       if (newer !== undefined) hideOlderNow(newer, present(all.slice(place + 1))); // mutant: vectors-link-memory
     }
+    // In the very turn in which all was told: a write that came between would be missed.
+    view.linked.add(facts.number);
+    if (view === this.#port.views.current) this.#warm.add(facts.number);
   }
 }
 

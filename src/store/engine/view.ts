@@ -43,6 +43,16 @@ export class View {
     this.#holders++;
   }
 
+  /** Holds it while this is done: a merge may take the place of its layers meanwhile, and they stay open. */
+  async whileHeld<T>(work: () => Promise<T>): Promise<T> {
+    this.hold();
+    try {
+      return await work();
+    } finally {
+      this.release();
+    }
+  }
+
   release(): void {
     this.#holders--;
     if (this.#holders > 0) return;

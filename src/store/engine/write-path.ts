@@ -115,8 +115,7 @@ export class WritePath {
       if (log.failure !== undefined) throw log.failure;
       const room = this.#port.room();
       if (room !== undefined) await room;
-      else if (planned.some(needsGraphOf) && views.current.graph === undefined)
-        await heldFor(views.current, (view) => view.loadGraph());
+      else if (planned.some(needsGraphOf) && views.current.graph === undefined) await loadedGraph(views.current);
       else break;
     }
     const { durable } = this.#take(moved?.planned ?? planned);
@@ -154,8 +153,8 @@ export class WritePath {
       const room = guard.draining ?? port.room()?.catch(() => undefined);
       const { current } = port.views;
       if (room !== undefined) await untilAborted(room, signal);
-      else if (needsVersions && !current.isLoaded) await heldFor(current, () => current.load());
-      else if (needsGraph && current.graph === undefined) await heldFor(current, () => current.loadGraph());
+      else if (needsVersions && !current.isLoaded) await current.whileHeld(() => current.load());
+      else if (needsGraph && current.graph === undefined) await loadedGraph(current);
       else return this.#take(planned);
       port.refuseClosed();
       signal?.throwIfAborted();
@@ -194,14 +193,8 @@ export class WritePath {
   }
 }
 
-/** A merge may take the place of its layers meanwhile; they stay open until this is done. */
-async function heldFor(view: View, work: (view: View) => Promise<void>): Promise<void> {
-  view.hold();
-  try {
-    await work(view);
-  } finally {
-    view.release();
-  }
+function loadedGraph(view: View): Promise<void> {
+  return view.whileHeld(() => view.loadGraph());
 }
 
 function numbered(entries: readonly NewEntry[], sequence: number): Entry[] {
